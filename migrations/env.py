@@ -1,0 +1,84 @@
+"""How are migrations run on SQLite and on PostgreSQL?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from alembic import context
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+from headless.accounts import models as _accounts
+from headless.cart import models as _cart
+from headless.catalog import models as _catalog
+from headless.checkout import models as _checkout
+from headless.fulfillment import models as _fulfillment
+from headless.inventory import models as _inventory
+from headless.orders import models as _orders
+from headless.payments import models as _payments
+from headless.payments.providers import sandbox as _sandbox
+from headless.platform import idempotency as _idempotency
+from headless.platform import outbox as _outbox
+from headless.platform.columns import UtcDateTime
+from headless.pricing import models as _pricing
+from headless.settings import Settings
+from headless.shop import models as _shop
+
+TABLES = (
+    _accounts, _cart, _catalog, _checkout, _fulfillment, _idempotency, _inventory, _orders, _outbox, _payments,
+    _pricing, _sandbox, _shop,
+)  # fmt: skip
+
+
+def migrate(connection: Connection) -> None:
+    """Bring one connection's database to the wanted revision, in one transaction."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # Batch mode rebuilds tables: with foreign keys on, dropping the old one would delete its children.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        render_as_batch=True,
+        transactional_ddl=True,
+        compare_type=True,
+        render_item=_rendered,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    if is_sqlite:
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            message = f"the migration left rows without their parents: {broken[:5]}"
+            raise RuntimeError(message)
+        connection.commit()
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _rendered(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """Write our own column types as what they are in the database: migrations outlive our classes."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, AutoString):
+        return "sa.String()"
+    return False
+
+
+async def migrate_by_url() -> None:
+    engine = create_async_engine(Settings().database, poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    asyncio.run(migrate_by_url())

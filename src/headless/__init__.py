@@ -1,0 +1,1 @@
+"""A headless commerce server: one async GraphQL API, exact under concurrency, live."""

@@ -1,0 +1,35 @@
+"""Who holds this token?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from headless.accounts.models import api_tokens
+from headless.accounts.rules import Actor, Permission
+from headless.platform import crypto
+from headless.platform.db import Record, Session
+
+KNOWN = frozenset(Permission)
+
+
+async def actor_by_token(session: Session, token: str) -> Actor | None:
+    """The actor of a valid token. The look-up is by hash, so its time tells nothing about the token."""
+    c = api_tokens.c
+    row = (
+        await session.execute(
+            select(c.id, c.name, c.permissions).where(c.digest == crypto.digest(token), c.revoked_at.is_(None))
+        )
+    ).first()
+    if row is None:
+        return None
+    return Actor(
+        token_id=row.id,
+        name=row.name,
+        permissions=frozenset(Permission(name) for name in row.permissions if name in KNOWN),
+    )
+
+
+async def all_tokens(session: Session) -> Sequence[Record]:
+    return (await session.execute(select(api_tokens).order_by(api_tokens.c.id))).all()

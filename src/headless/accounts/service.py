@@ -1,0 +1,42 @@
+"""How are API tokens made and withdrawn?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import insert, update
+
+from headless.accounts.models import api_tokens
+from headless.accounts.rules import Permission
+from headless.platform import clock, crypto, ids
+from headless.platform.db import Session
+from headless.platform.errors import InvalidInput, NotFound
+
+
+async def create_token(session: Session, *, name: str, permissions: Iterable[Permission]) -> str:
+    """Make an API token; the answer is the only time its text is seen."""
+    granted = sorted(set(permissions))
+    if not name.strip() or not granted:
+        message = "A token needs a name and at least one permission."
+        raise InvalidInput(message)
+    token = crypto.new_token("hl")
+    await session.execute(
+        insert(api_tokens).values(
+            id=ids.new(), name=name.strip(), digest=crypto.digest(token), permissions=granted, created_at=clock.now()
+        )
+    )
+    return token
+
+
+async def revoke_token(session: Session, token_id: UUID) -> None:
+    """Withdraw a token at once; raises `NotFound`."""
+    c = api_tokens.c
+    revoked = await session.execute(
+        update(api_tokens)
+        .where(c.id == token_id, c.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .returning(c.id)
+    )
+    if revoked.first() is None:
+        raise NotFound

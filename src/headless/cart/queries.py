@@ -1,0 +1,104 @@
+"""What is in a cart, and at which price would it be sold now?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, case, func, select
+
+from headless.cart.models import cart_lines, carts
+from headless.cart.rules import Line, Offer
+from headless.catalog.models import ProductStatus, listings, products, variants
+from headless.inventory.models import levels, locations
+from headless.inventory.queries import AVAILABLE
+from headless.platform import clock
+from headless.platform.columns import any_of
+from headless.platform.db import Record, Session
+from headless.pricing.models import prices
+
+
+async def carts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    """Carts that haven't expired."""
+    c = carts.c
+    rows = await session.execute(select(carts).where(any_of(c.id, keys), c.expires_at > clock.now()))
+    return {row.id: row for row in rows}
+
+
+async def offers_by_variant(session: Session, keys: Sequence[UUID], channel_id: UUID) -> Mapping[UUID, Offer]:
+    """Offers of variants that are published and priced in a channel."""
+    rows = await session.execute(_offers(channel_id).where(any_of(variants.c.id, keys)))
+    return {row.offer_id: _offer(row) for row in rows}
+
+
+async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Line]]:
+    """Carts' lines in the order they were added, each with its present offer in the cart's channel."""
+    c = cart_lines.c
+    offers = _offers(carts.c.channel_id).add_columns(carts.c.id.label("of_cart"))
+    offers = offers.join(c_line := cart_lines.alias(), c_line.c.variant_id == variants.c.id)
+    offers = offers.join(carts, carts.c.id == c_line.c.cart_id).where(any_of(carts.c.id, keys))
+    offer = offers.add_columns(c_line.c.id.label("of_line")).subquery()
+    rows = await session.execute(
+        select(c.id, c.cart_id, c.variant_id, c.quantity, c.attributes, c.shown_amount, offer)
+        .outerjoin(offer, offer.c.of_line == c.id)
+        .where(any_of(c.cart_id, keys))
+        .order_by(c.cart_id, c.id)
+    )
+    by_cart: defaultdict[UUID, list[Line]] = defaultdict(list)
+    for row in rows:
+        by_cart[row.cart_id].append(
+            Line(
+                id=row.id,
+                variant_id=row.variant_id,
+                quantity=row.quantity,
+                attributes=tuple((entry["key"], entry["value"]) for entry in row.attributes),
+                shown_amount=row.shown_amount,
+                offer=_offer(row) if row.offer_id is not None else None,
+            )
+        )
+    return by_cart
+
+
+def _offers(channel_id: Any) -> Select[Any]:
+    free = case((and_(locations.c.is_active, AVAILABLE > 0), AVAILABLE), else_=0)
+    stock = (
+        select(func.coalesce(func.sum(free), 0))
+        .join(locations, locations.c.id == levels.c.location_id)
+        .where(levels.c.variant_id == variants.c.id)
+        .correlate(variants)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            variants.c.id.label("offer_id"),
+            variants.c.product_id,
+            products.c.title.label("product_title"),
+            variants.c.title.label("variant_title"),
+            variants.c.sku,
+            variants.c.selected_options,
+            prices.c.amount,
+            prices.c.compare_at_amount,
+            case((variants.c.is_tracked, stock), else_=None).label("free"),
+        )
+        .select_from(variants)
+        .join(products, products.c.id == variants.c.product_id)
+        .join(listings, and_(listings.c.product_id == products.c.id, listings.c.channel_id == channel_id))
+        .join(prices, and_(prices.c.variant_id == variants.c.id, prices.c.channel_id == channel_id))
+        .where(listings.c.is_published, products.c.status == ProductStatus.ACTIVE)
+    )
+
+
+def _offer(row: Record) -> Offer:
+    return Offer(
+        variant_id=row.offer_id,
+        product_id=row.product_id,
+        product_title=row.product_title,
+        variant_title=row.variant_title,
+        sku=row.sku,
+        amount=row.amount,
+        compare_at_amount=row.compare_at_amount,
+        quantity=None if row.free is None else int(row.free),
+        selected_options=tuple((entry["name"], entry["value"]) for entry in row.selected_options),
+    )

@@ -1,0 +1,13 @@
+"""What can the catalog refuse?"""
+
+from __future__ import annotations
+
+from headless.platform.errors import Refusal
+
+
+class OptionsTaken(Refusal):
+    """Another variant of this product has the same option values."""
+
+
+class TooManyVariants(Refusal):
+    """A product has at most 2,048 variants."""

@@ -1,0 +1,50 @@
+"""What can happen in the catalog?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from headless.platform.outbox import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class _ProductFact(Fact):
+    product_id: UUID
+
+    @property
+    def key(self) -> UUID:
+        return self.product_id
+
+
+@dataclass(frozen=True, slots=True)
+class ProductCreated(_ProductFact):
+    """A product was made."""
+
+    topic: ClassVar[str] = "product.created"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductUpdated(_ProductFact):
+    """A product or one of its variants was changed."""
+
+    topic: ClassVar[str] = "product.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPublished(_ProductFact):
+    """A product became visible in a channel."""
+
+    topic: ClassVar[str] = "product.published"
+
+    channel_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ProductUnpublished(_ProductFact):
+    """A product was hidden in a channel."""
+
+    topic: ClassVar[str] = "product.unpublished"
+
+    channel_id: UUID

@@ -1,0 +1,155 @@
+"""Which tables hold the catalog?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from headless.platform import columns
+
+SortText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Folded text that both databases sort alike."""
+
+
+class ProductStatus(StrEnum):
+    """Whether a product is in the making, for sale where it is published, or put away."""
+
+    DRAFT = "DRAFT"
+    ACTIVE = "ACTIVE"
+    ARCHIVED = "ARCHIVED"
+
+
+class Product(SQLModel, table=True):
+    """A thing for sale, in one or more variants."""
+
+    __tablename__ = "product"
+    __table_args__ = (
+        CheckConstraint("status IN ('DRAFT', 'ACTIVE', 'ARCHIVED')", name="status"),
+        Index("ix_product_title_key", "title_key", "id"),
+        Index("ix_product_vendor_key", "vendor_key", "id"),
+        Index("ix_product_type_key", "type_key", "id"),
+        Index("ix_product_created_at", "created_at", "id"),
+        Index("ix_product_updated_at", "updated_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    handle: str = Field(unique=True)
+    title: str
+    description_html: str
+    description: str
+    vendor: str
+    product_type: str
+    tags: list[str] = Field(sa_column=Column(columns.Json, nullable=False))
+    status: str
+    seo_title: str | None = None
+    seo_description: str | None = None
+    options: list[dict[str, Any]] = Field(sa_column=Column(columns.Json, nullable=False))
+    external_reference: str | None = Field(default=None, unique=True)
+    search_text: str
+    title_key: str = Field(sa_type=SortText)
+    vendor_key: str = Field(sa_type=SortText)
+    type_key: str = Field(sa_type=SortText)
+    version: int = 1
+    changed_by: str
+    created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    updated_at: datetime = Field(sa_type=columns.UtcDateTime)
+
+
+class Variant(SQLModel, table=True):
+    """One buyable form of a product."""
+
+    __tablename__ = "variant"
+    __table_args__ = (
+        UniqueConstraint("product_id", "options_key"),
+        Index("ix_variant_product", "product_id", "position"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    product_id: UUID = Field(foreign_key="product.id", ondelete="CASCADE")
+    position: int
+    title: str
+    sku: str | None = Field(default=None, unique=True)
+    barcode: str | None = None
+    selected_options: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
+    options_key: str
+    is_tracked: bool
+    weight_grams: int | None = None
+    image_id: UUID | None = None
+    version: int = 1
+    changed_by: str
+    created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    updated_at: datetime = Field(sa_type=columns.UtcDateTime)
+
+
+class Media(SQLModel, table=True):
+    """A picture of a product. `url` is absolute, or a path below the shop's own media folder."""
+
+    __tablename__ = "media"
+    __table_args__ = (Index("ix_media_product", "product_id", "position"),)
+
+    id: UUID = Field(primary_key=True)
+    product_id: UUID = Field(foreign_key="product.id", ondelete="CASCADE")
+    position: int
+    url: str
+    alt_text: str
+    width: int | None = None
+    height: int | None = None
+
+
+class Collection(SQLModel, table=True):
+    """Products shown together, in an order that people chose."""
+
+    __tablename__ = "collection"
+    __table_args__ = (Index("ix_collection_title_key", "title_key", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    handle: str = Field(unique=True)
+    title: str
+    title_key: str = Field(sa_type=SortText)
+    description_html: str
+    description: str
+    version: int = 1
+    created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    updated_at: datetime = Field(sa_type=columns.UtcDateTime)
+
+
+class CollectionProduct(SQLModel, table=True):
+    """A product's place in a collection."""
+
+    __tablename__ = "collection_product"
+    __table_args__ = (Index("ix_collection_product_place", "collection_id", "position", "product_id"),)
+
+    collection_id: UUID = Field(primary_key=True, foreign_key="collection.id", ondelete="CASCADE")
+    product_id: UUID = Field(primary_key=True, foreign_key="product.id", ondelete="CASCADE", index=True)
+    position: int
+
+
+class Listing(SQLModel, table=True):
+    """What lists of one channel filter and sort a product by. Right at commit: whoever flips it writes it."""
+
+    __tablename__ = "listing"
+    __table_args__ = (Index("ix_listing_price", "channel_id", "min_amount", "product_id"),)
+
+    product_id: UUID = Field(primary_key=True, foreign_key="product.id", ondelete="CASCADE")
+    channel_id: UUID = Field(primary_key=True, foreign_key="channel.id", ondelete="CASCADE")
+    is_published: bool = False
+    published_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    is_available: bool = False
+    min_amount: int = Field(default=0, sa_type=columns.Sequence)
+    max_amount: int = Field(default=0, sa_type=columns.Sequence)
+    min_compare_at_amount: int | None = Field(default=None, sa_type=columns.Sequence)
+    max_compare_at_amount: int | None = Field(default=None, sa_type=columns.Sequence)
+    units_sold: int = Field(default=0, sa_type=columns.Sequence)
+
+
+products = columns.table_of(Product)
+variants = columns.table_of(Variant)
+media = columns.table_of(Media)
+collections = columns.table_of(Collection)
+collection_products = columns.table_of(CollectionProduct)
+listings = columns.table_of(Listing)

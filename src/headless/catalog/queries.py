@@ -1,0 +1,254 @@
+"""Which products, variants, media and collections are there, and who may see them?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+
+from headless.catalog import rules
+from headless.catalog.models import (
+    ProductStatus,
+    collection_products,
+    collections,
+    listings,
+    media,
+    products,
+    variants,
+)
+from headless.platform import pages
+from headless.platform.columns import any_of
+from headless.platform.db import Record, Session
+
+
+class ProductSortKey(Enum):
+    """What a list of products can be sorted by."""
+
+    BEST_SELLING = "BEST_SELLING"
+    CREATED_AT = "CREATED_AT"
+    ID = "ID"
+    PRICE = "PRICE"
+    PRODUCT_TYPE = "PRODUCT_TYPE"
+    RELEVANCE = "RELEVANCE"
+    TITLE = "TITLE"
+    UPDATED_AT = "UPDATED_AT"
+    VENDOR = "VENDOR"
+
+
+SORTS: Mapping[ProductSortKey, ColumnElement[Any] | None] = {
+    ProductSortKey.BEST_SELLING: -listings.c.units_sold,
+    ProductSortKey.CREATED_AT: products.c.created_at,
+    ProductSortKey.ID: None,
+    ProductSortKey.PRICE: listings.c.min_amount,
+    ProductSortKey.PRODUCT_TYPE: products.c.type_key,
+    ProductSortKey.RELEVANCE: None,
+    ProductSortKey.TITLE: products.c.title_key,
+    ProductSortKey.UPDATED_AT: products.c.updated_at,
+    ProductSortKey.VENDOR: products.c.vendor_key,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """Who looks: through which channel, and whether also at what isn't published there."""
+
+    channel_id: UUID
+    sees_hidden: bool = False
+
+    def sees(self) -> ColumnElement[bool]:
+        """The condition on products joined with their listing in this channel."""
+        if self.sees_hidden:
+            return true()
+        return and_(listings.c.is_published, products.c.status == ProductStatus.ACTIVE)
+
+    @property
+    def listed(self) -> ColumnElement[bool]:
+        return and_(listings.c.product_id == products.c.id, listings.c.channel_id == self.channel_id)
+
+
+def visible_products(eye: Eye) -> Select[Any]:
+    """Products that the eye sees, each with its listing's columns."""
+    of_listing = [column for column in listings.c if column.name not in {"product_id", "channel_id"}]
+    joined = products.join(listings, eye.listed)
+    return (
+        select(*(column for column in products.c if column.name != "search_text"), *of_listing)
+        .select_from(joined)
+        .where(eye.sees())
+    )
+
+
+async def product(
+    session: Session, eye: Eye, *, product_id: UUID | None = None, handle: str | None = None
+) -> Record | None:
+    """One visible product by id or handle."""
+    wanted = products.c.id == product_id if product_id is not None else products.c.handle == handle
+    row: Record | None = (await session.execute(visible_products(eye).where(wanted))).first()
+    return row
+
+
+async def products_by_id(session: Session, keys: Sequence[UUID], eye: Eye) -> Mapping[UUID, Record]:
+    rows = await session.execute(visible_products(eye).where(any_of(products.c.id, keys)))
+    return {row.id: row for row in rows}
+
+
+def matching(text: str) -> ColumnElement[bool]:
+    """Products whose folded text holds every word of a query."""
+    words = rules.fold(text).split()[:10]
+    return and_(true(), *(products.c.search_text.contains(word, autoescape=True) for word in words))
+
+
+async def product_page(  # noqa: PLR0913 - the arguments of the API's list
+    session: Session,
+    eye: Eye,
+    window: pages.Window,
+    *,
+    query: str | None = None,
+    sort: ProductSortKey = ProductSortKey.ID,
+    is_reversed: bool = False,
+) -> pages.Slice:
+    """One page of visible products."""
+    condition = matching(query) if query else true()
+    key = SORTS[sort]
+    order = pages.Order(
+        name=sort.value if key is not None else ProductSortKey.ID.value,
+        columns=(products.c.id,) if key is None else (key, products.c.id),
+        is_descending=is_reversed,
+    )
+    selection = visible_products(eye).where(condition)
+    return await pages.fetch(session, selection, order=order, window=window, count=_count(eye, condition))
+
+
+async def collection_page(session: Session, window: pages.Window, *, is_reversed: bool = False) -> pages.Slice:
+    """One page of collections by title."""
+    order = pages.Order("TITLE", (collections.c.title_key, collections.c.id), is_descending=is_reversed)
+
+    async def count(session: Session) -> int:
+        return int(await session.scalar(select(func.count()).select_from(collections)) or 0)
+
+    return await pages.fetch(session, select(collections), order=order, window=window, count=count)
+
+
+async def collection_product_page(
+    session: Session,
+    eye: Eye,
+    window: pages.Window,
+    *,
+    collection_id: UUID,
+    sort: ProductSortKey | None = None,
+    is_reversed: bool = False,
+) -> pages.Slice:
+    """One page of a collection's visible products, by default in the collection's own order."""
+    key = collection_products.c.position if sort is None else SORTS[sort]
+    order = pages.Order(
+        name="COLLECTION" if sort is None else sort.value,
+        columns=(products.c.id,) if key is None else (key, products.c.id),
+        is_descending=is_reversed,
+    )
+    member = collection_products.c.collection_id == collection_id
+    selection = (
+        visible_products(eye).join(collection_products, collection_products.c.product_id == products.c.id).where(member)
+    )
+
+    async def count(session: Session) -> int:
+        counted = selection.with_only_columns(func.count(), maintain_column_froms=True)
+        return int(await session.scalar(counted) or 0)
+
+    return await pages.fetch(session, selection, order=order, window=window, count=count)
+
+
+def _count(eye: Eye, condition: ColumnElement[bool]) -> Any:
+    async def count(session: Session) -> int:
+        counted = visible_products(eye).where(condition).with_only_columns(func.count(), maintain_column_froms=True)
+        return int(await session.scalar(counted) or 0)
+
+    return count
+
+
+async def collection(
+    session: Session, *, collection_id: UUID | None = None, handle: str | None = None
+) -> Record | None:
+    wanted = collections.c.id == collection_id if collection_id is not None else collections.c.handle == handle
+    return (await session.execute(select(collections).where(wanted))).first()
+
+
+async def collections_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
+    rows = await session.execute(
+        select(collections, collection_products.c.product_id)
+        .join(collection_products, collection_products.c.collection_id == collections.c.id)
+        .where(any_of(collection_products.c.product_id, keys))
+        .order_by(collections.c.title_key, collections.c.id)
+    )
+    return _grouped(rows.all())
+
+
+async def variants_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
+    rows = await session.execute(
+        select(variants)
+        .where(any_of(variants.c.product_id, keys))
+        .order_by(variants.c.product_id, variants.c.position, variants.c.id)
+    )
+    return _grouped(rows.all())
+
+
+async def media_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
+    rows = await session.execute(
+        select(media).where(any_of(media.c.product_id, keys)).order_by(media.c.product_id, media.c.position, media.c.id)
+    )
+    return _grouped(rows.all())
+
+
+def visible_variants(eye: Eye) -> Select[Any]:
+    joined = variants.join(products, variants.c.product_id == products.c.id).join(listings, eye.listed)
+    return select(variants, products.c.title.label("product_title")).select_from(joined).where(eye.sees())
+
+
+async def variants_by_id(session: Session, keys: Sequence[UUID], eye: Eye) -> Mapping[UUID, Record]:
+    rows = await session.execute(visible_variants(eye).where(any_of(variants.c.id, keys)))
+    return {row.id: row for row in rows}
+
+
+async def variant_by_sku(session: Session, eye: Eye, sku: str) -> Record | None:
+    row: Record | None = (await session.execute(visible_variants(eye).where(variants.c.sku == sku))).first()
+    return row
+
+
+async def owners_of(session: Session, variant_ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
+    """The product of each variant."""
+    rows = await session.execute(select(variants.c.id, variants.c.product_id).where(any_of(variants.c.id, variant_ids)))
+    return {row.id: row.product_id for row in rows}
+
+
+async def products_by_handle(session: Session, handles: Sequence[str]) -> Mapping[str, UUID]:
+    rows = await session.execute(select(products.c.handle, products.c.id).where(any_of(products.c.handle, handles)))
+    return {row.handle: row.id for row in rows}
+
+
+async def is_empty(session: Session) -> bool:
+    return (await session.execute(select(products.c.id).limit(1))).first() is None
+
+
+async def taken_skus(session: Session, skus: Sequence[str]) -> Mapping[str, UUID]:
+    """Which of these SKUs exist, and whose variant they are."""
+    rows = await session.execute(select(variants.c.sku, variants.c.id).where(any_of(variants.c.sku, skus)))
+    return {row.sku: row.id for row in rows}
+
+
+async def is_handle_or_reference_taken(session: Session, *, handle: str, reference: str | None) -> str | None:
+    """The field whose unique value another product has."""
+    same = [products.c.handle == handle]
+    if reference is not None:
+        same.append(products.c.external_reference == reference)
+    row = (await session.execute(select(products.c.handle).where(or_(*same)).limit(1))).first()
+    return None if row is None else "handle" if row.handle == handle else "externalReference"
+
+
+def _grouped(rows: Sequence[Record]) -> Mapping[UUID, list[Record]]:
+    by_product: defaultdict[UUID, list[Record]] = defaultdict(list)
+    for row in rows:
+        by_product[row.product_id].append(row)
+    return by_product

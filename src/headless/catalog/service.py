@@ -1,0 +1,461 @@
+"""How do products, variants, media and collections change?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from headless.catalog import queries, rules
+from headless.catalog.errors import OptionsTaken, TooManyVariants
+from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
+from headless.catalog.models import (
+    ProductStatus,
+    collection_products,
+    collections,
+    listings,
+    media,
+    products,
+    variants,
+)
+from headless.catalog.rules import Option, Selected
+from headless.platform import clock, ids, outbox
+from headless.platform.columns import any_of
+from headless.platform.db import Record, Session
+from headless.platform.errors import InvalidInput, NotFound, StaleObject, Taken
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDraft:
+    """What a new product is made of."""
+
+    title: str
+    handle: str | None = None
+    description_html: str = ""
+    vendor: str = ""
+    product_type: str = ""
+    tags: Sequence[str] = ()
+    status: ProductStatus = ProductStatus.DRAFT
+    seo_title: str | None = None
+    seo_description: str | None = None
+    options: Sequence[Option] = ()
+    external_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantDraft:
+    """What a new variant is made of."""
+
+    selected_options: Selected = ()
+    sku: str | None = None
+    barcode: str | None = None
+    is_tracked: bool = True
+    weight_grams: int | None = None
+    image_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDraft:
+    """A picture to show with a product."""
+
+    url: str
+    alt_text: str
+    width: int | None = None
+    height: int | None = None
+    id: UUID = field(default_factory=ids.new)
+
+
+async def create_product(session: Session, draft: ProductDraft, *, channel_ids: Sequence[UUID], actor: str) -> UUID:
+    """Make a product without variants, hidden in every channel; raises `Taken` or `InvalidInput`."""
+    title = rules.checked_title(draft.title)
+    handle = rules.checked_handle(draft.handle) if draft.handle else await _free_handle(session, title)
+    taken = await queries.is_handle_or_reference_taken(session, handle=handle, reference=draft.external_reference)
+    if taken:
+        raise Taken(_taken_message(taken), field=(taken,))
+    product_id, at = ids.new(), clock.now()
+    values = {
+        "id": product_id,
+        "handle": handle,
+        "status": draft.status,
+        "options": _option_rows(rules.checked_options(draft.options)),
+        "external_reference": draft.external_reference,
+        "created_at": at,
+        "updated_at": at,
+        "version": 1,
+        "changed_by": actor,
+        **_texts(
+            title=title,
+            description_html=draft.description_html,
+            vendor=draft.vendor,
+            product_type=draft.product_type,
+            tags=draft.tags,
+            seo_title=draft.seo_title,
+            seo_description=draft.seo_description,
+        ),
+    }
+    try:
+        await session.execute(insert(products).values(values))
+    except IntegrityError:
+        raise Taken(_taken_message("handle"), field=("handle",)) from None
+    if channel_ids:
+        await session.execute(
+            insert(listings), [{"product_id": product_id, "channel_id": channel_id} for channel_id in channel_ids]
+        )
+    outbox.record(session, ProductCreated(product_id))
+    return product_id
+
+
+async def update_product(
+    session: Session, product_id: UUID, *, expected_version: int, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Change the named columns of a product, if it is still the version that the caller saw.
+
+    Raises `NotFound`, `StaleObject`, `Taken` or `InvalidInput`.
+    """
+    current = await _locked_product(session, product_id)
+    if current.version != expected_version:
+        raise stale(current, expected_version)
+    values = dict(changes)
+    if "handle" in values:
+        values["handle"] = rules.checked_handle(values["handle"])
+    texts = {name: values.pop(name, getattr(current, name)) for name in _TEXTS}
+    texts["title"] = rules.checked_title(texts["title"])
+    values.update(_texts(**texts))
+    if "options" in values:
+        values["options"] = await _renamed_options(session, current, values["options"])
+    try:
+        await session.execute(
+            update(products)
+            .where(products.c.id == product_id)
+            .values(**values, version=products.c.version + 1, updated_at=clock.now(), changed_by=actor)
+        )
+    except IntegrityError:
+        name = "externalReference" if "external_reference" in changes and "handle" not in changes else "handle"
+        raise Taken(_taken_message(name), field=(name,)) from None
+    outbox.record(session, ProductUpdated(product_id))
+
+
+async def create_variants(
+    session: Session, product_id: UUID, drafts: Sequence[VariantDraft], *, actor: str
+) -> list[UUID]:
+    """Add variants at the end of a product; raises `NotFound`, `Taken`, `OptionsTaken`, `InvalidInput`."""
+    current = await _locked_product(session, product_id)
+    options = _options(current.options)
+    selections: list[Selected] = []
+    for index, draft in enumerate(drafts):
+        try:
+            selections.append(rules.checked_selection(options, draft.selected_options))
+        except InvalidInput as refusal:
+            raise refusal.at("variants", index, *(refusal.field or ())) from None
+    existing = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
+    if len(existing) + len(drafts) > rules.MAX_VARIANTS:
+        raise TooManyVariants(field=("variants",))
+    taken = {row.options_key for row in existing}
+    for index, selected in enumerate(selections):
+        key = rules.options_key(selected)
+        if key in taken:
+            raise OptionsTaken(field=("variants", index, "selectedOptions"))
+        taken.add(key)
+    await _check_skus(session, [(draft.sku, None) for draft in drafts])
+    at, last = clock.now(), max((row.position for row in existing), default=0)
+    rows = [
+        {
+            "id": ids.new(),
+            "product_id": product_id,
+            "position": last + nth,
+            "title": rules.variant_title(selected),
+            "sku": draft.sku or None,
+            "barcode": draft.barcode or None,
+            "selected_options": [{"name": name, "value": value} for name, value in selected],
+            "options_key": rules.options_key(selected),
+            "is_tracked": draft.is_tracked,
+            "weight_grams": draft.weight_grams,
+            "image_id": draft.image_id,
+            "version": 1,
+            "changed_by": actor,
+            "created_at": at,
+            "updated_at": at,
+        }
+        for nth, (draft, selected) in enumerate(zip(drafts, selections, strict=True), start=1)
+    ]
+    if rows:
+        await _write_variants(session, rows)
+    grown = _option_rows(rules.with_values(options, selections))
+    if grown != current.options:
+        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    return [UUID(str(row["id"])) for row in rows]
+
+
+async def update_variants(
+    session: Session,
+    product_id: UUID,
+    changes: Sequence[tuple[UUID, int, Mapping[str, Any]]],
+    *,
+    actor: str,
+) -> None:
+    """Change variants `(id, expected version, columns)` of one product, all or none."""
+    current = await _locked_product(session, product_id)
+    known = {row.id: row for row in (await queries.variants_by_product(session, [product_id])).get(product_id, [])}
+    options, at = _options(current.options), clock.now()
+    await _check_skus(session, [(values.get("sku"), variant_id) for variant_id, _version, values in changes])
+    selections: list[Selected] = []
+    for index, (variant_id, expected, values) in enumerate(changes):
+        row = known.get(variant_id)
+        if row is None:
+            raise NotFound(field=("variants", index, "id"))
+        if row.version != expected:
+            raise stale(row, expected).at("variants", index, "expectedVersion")
+        written = dict(values)
+        if "selected_options" in written:
+            try:
+                selected = rules.checked_selection(options, written["selected_options"])
+            except InvalidInput as refusal:
+                raise refusal.at("variants", index, *(refusal.field or ())) from None
+            selections.append(selected)
+            written["selected_options"] = [{"name": name, "value": value} for name, value in selected]
+            written["options_key"] = rules.options_key(selected)
+            written["title"] = rules.variant_title(selected)
+        try:
+            await session.execute(
+                update(variants)
+                .where(variants.c.id == variant_id)
+                .values(**written, version=variants.c.version + 1, updated_at=at, changed_by=actor)
+            )
+        except IntegrityError:
+            raise OptionsTaken(field=("variants", index, "selectedOptions")) from None
+    grown = _option_rows(rules.with_values(options, selections))
+    if grown != current.options:
+        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    outbox.record(session, ProductUpdated(product_id))
+
+
+async def replace_media(session: Session, product_id: UUID, images: Sequence[ImageDraft]) -> None:
+    """Show exactly these pictures, in this order."""
+    await session.execute(delete(media).where(media.c.product_id == product_id))
+    if images:
+        await session.execute(
+            insert(media),
+            [
+                {
+                    "id": image.id,
+                    "product_id": product_id,
+                    "position": position,
+                    "url": image.url,
+                    "alt_text": image.alt_text,
+                    "width": image.width,
+                    "height": image.height,
+                }
+                for position, image in enumerate(images, start=1)
+            ],
+        )
+
+
+async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None) -> None:
+    """Show a product in a channel; a draft becomes active, an archived one is refused."""
+    current = await _locked_product(session, product_id)
+    if current.status == ProductStatus.ARCHIVED:
+        message = "An archived product can't be published. Set its status to ACTIVE or DRAFT first."
+        raise InvalidInput(message, field=("id",))
+    if current.status == ProductStatus.DRAFT:
+        await session.execute(
+            update(products)
+            .where(products.c.id == product_id)
+            .values(status=ProductStatus.ACTIVE, version=products.c.version + 1, updated_at=clock.now())
+        )
+    shown = await session.execute(
+        update(listings)
+        .where(listings.c.product_id == product_id, listings.c.channel_id == channel_id, ~listings.c.is_published)
+        .values(is_published=True, published_at=at or clock.now())
+        .returning(listings.c.product_id)
+    )
+    if shown.first() is not None:
+        outbox.record(session, ProductPublished(product_id, channel_id))
+
+
+async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
+    """Hide a product in a channel."""
+    await _locked_product(session, product_id)
+    hidden = await session.execute(
+        update(listings)
+        .where(listings.c.product_id == product_id, listings.c.channel_id == channel_id, listings.c.is_published)
+        .values(is_published=False, published_at=None)
+        .returning(listings.c.product_id)
+    )
+    if hidden.first() is not None:
+        outbox.record(session, ProductUnpublished(product_id, channel_id))
+
+
+async def create_collection(session: Session, *, handle: str, title: str, description_html: str) -> UUID:
+    """Make an empty collection."""
+    collection_id, at = ids.new(), clock.now()
+    title = rules.checked_title(title)
+    clean = rules.sanitize(description_html)
+    await session.execute(
+        insert(collections).values(
+            id=collection_id,
+            handle=rules.checked_handle(handle),
+            title=title,
+            title_key=rules.fold(title),
+            description_html=clean,
+            description=rules.plain_text(clean),
+            created_at=at,
+            updated_at=at,
+        )
+    )
+    return collection_id
+
+
+async def add_to_collection(session: Session, collection_id: UUID, product_ids: Sequence[UUID]) -> None:
+    """Put products at the end of a collection."""
+    c = collection_products.c
+    last = await session.scalar(select(func.max(c.position)).where(c.collection_id == collection_id)) or 0
+    if product_ids:
+        await session.execute(
+            insert(collection_products),
+            [
+                {"collection_id": collection_id, "product_id": product_id, "position": last + nth}
+                for nth, product_id in enumerate(product_ids, start=1)
+            ],
+        )
+
+
+async def lock_listings(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Make whoever else recomputes these products' listings wait, so that the last one sees all changes."""
+    await session.execute(
+        select(listings.c.product_id)
+        .where(any_of(listings.c.product_id, product_ids))
+        .order_by(listings.c.product_id, listings.c.channel_id)
+        .with_for_update()
+    )
+
+
+async def write_availability(session: Session, available: Mapping[UUID, bool]) -> None:
+    """Keep whether something of a product can be bought, in every channel."""
+    for flag in (True, False):
+        chosen = [product_id for product_id, is_available in available.items() if is_available is flag]
+        if chosen:
+            await session.execute(
+                update(listings)
+                .where(any_of(listings.c.product_id, chosen), listings.c.is_available.is_not(flag))
+                .values(is_available=flag)
+            )
+
+
+async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequence[Record]) -> None:
+    """Keep products' lowest and highest prices in a channel."""
+    c = listings.c
+    names = ("min_amount", "max_amount", "min_compare_at_amount", "max_compare_at_amount")
+    if ranges:
+        connection = await session.connection()
+        await connection.execute(
+            update(listings)
+            .where(c.channel_id == channel_id, c.product_id == bindparam("of_product"))
+            .values({name: bindparam(f"new_{name}") for name in names}),
+            [{"of_product": row.product_id, **{f"new_{name}": getattr(row, name) for name in names}} for row in ranges],
+        )
+
+
+def stale(row: Record, expected: int) -> StaleObject:
+    """Tell who changed a record since."""
+    return StaleObject(
+        f"You saw version {expected}; it is now version {row.version}, last changed by {row.changed_by} "
+        f"at {row.updated_at.isoformat(timespec='seconds')}. Read it again and repeat your change.",
+        field=("expectedVersion",),
+    )
+
+
+_TEXTS = ("title", "description_html", "vendor", "product_type", "tags", "seo_title", "seo_description")
+
+
+def _texts(  # noqa: PLR0913 - the columns that search and sorting derive from
+    *,
+    title: str,
+    description_html: str,
+    vendor: str,
+    product_type: str,
+    tags: Sequence[str],
+    seo_title: str | None,
+    seo_description: str | None,
+) -> dict[str, Any]:
+    clean = rules.sanitize(description_html)
+    tags = rules.normal_tags(tags)
+    return {
+        "title": title,
+        "title_key": rules.fold(title),
+        "description_html": clean,
+        "description": rules.plain_text(clean),
+        "vendor": vendor.strip(),
+        "vendor_key": rules.fold(vendor),
+        "product_type": product_type.strip(),
+        "type_key": rules.fold(product_type),
+        "tags": tags,
+        "seo_title": seo_title,
+        "seo_description": seo_description,
+        "search_text": rules.search_text(title, vendor, product_type, *tags),
+    }
+
+
+def _options(stored: Sequence[Mapping[str, Any]]) -> tuple[Option, ...]:
+    return tuple(Option(option["name"], tuple(option["values"])) for option in stored)
+
+
+def _option_rows(options: Sequence[Option]) -> list[dict[str, Any]]:
+    return [{"name": option.name, "values": list(option.values)} for option in options]
+
+
+def _taken_message(field: str) -> str:
+    return f"Another product has this {field}. Choose a different one."
+
+
+async def _renamed_options(session: Session, current: Record, options: Sequence[Option]) -> list[dict[str, Any]]:
+    checked = rules.checked_options(options)
+    rows = (await queries.variants_by_product(session, [current.id])).get(current.id, [])
+    for row in rows:
+        chosen = tuple((entry["name"], entry["value"]) for entry in row.selected_options)
+        try:
+            rules.checked_selection(checked, chosen)
+        except InvalidInput:
+            message = "Its variants don't fit these options: change or remove the variants first."
+            raise InvalidInput(message, field=("options",)) from None
+        if any((name, value) not in {(o.name, v) for o in checked for v in o.values} for name, value in chosen):
+            message = "A value that a variant uses is missing from these options."
+            raise InvalidInput(message, field=("options",))
+    return _option_rows(checked)
+
+
+async def _free_handle(session: Session, title: str) -> str:
+    base = rules.slug(title)
+    like = await session.scalars(select(products.c.handle).where(products.c.handle.startswith(base, autoescape=True)))
+    taken = set(like)
+    candidates = (base, *(f"{base}-{nth}" for nth in range(1, len(taken) + 2)))
+    return next(handle for handle in candidates if handle not in taken)
+
+
+async def _locked_product(session: Session, product_id: UUID) -> Record:
+    row = (await session.execute(select(products).where(products.c.id == product_id).with_for_update())).first()
+    if row is None:
+        raise NotFound(field=("id",))
+    return row
+
+
+async def _check_skus(session: Session, wanted: Sequence[tuple[str | None, UUID | None]]) -> None:
+    taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
+    seen: set[str] = set()
+    for index, (sku, owner) in enumerate(wanted):
+        if sku and (sku in seen or taken.get(sku, owner) != owner):
+            message = f"Another variant has the SKU {sku!r}. Choose a different one."
+            raise Taken(message, field=("variants", index, "sku"))
+        seen.add(sku or "")
+
+
+async def _write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        await session.execute(insert(variants), rows)
+    except IntegrityError:
+        message = "Another variant took one of these SKUs just now. Choose a different one."
+        raise Taken(message, field=("variants",)) from None

@@ -1,0 +1,342 @@
+"""How does a cart become an order exactly once, although the payment provider can't be part of a transaction?
+
+Intent is written, the provider is asked outside any transaction, the outcome is written: each step can be taken up by
+anyone after a crash. Who holds a payment's lease asks; everyone else waits for the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+
+from headless.cart import service as cart_service
+from headless.cart.events import CartChanged
+from headless.cart.models import carts
+from headless.checkout import queries, rules, service
+from headless.checkout.models import checkouts
+from headless.checkout.rules import CheckoutStatus
+from headless.checkout.service import Terms
+from headless.inventory import service as inventory
+from headless.inventory.service import Why
+from headless.orders import service as orders
+from headless.orders.service import PlacedLine, Placement
+from headless.payments import queries as payment_queries
+from headless.payments import service as payments
+from headless.payments.errors import PaymentDeclined, PaymentFailed
+from headless.payments.rules import OPEN, PAID, Outcome, PaymentStatus
+from headless.payments.service import Providers
+from headless.platform import clock, crypto, idempotency, ids, outbox
+from headless.platform.db import Database, Record, Session
+from headless.platform.errors import IdempotencyConcurrentRequest, Refusal, Refused
+from headless.platform.idempotency import Claim
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 6.0
+"""How long a request waits for another one that is paying the same cart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A buyer's wish to complete a cart's checkout."""
+
+    cart_id: UUID
+    provider: str
+    token: str
+    accept_price_changes: bool
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the shop has settled on: how money is captured, how long things are held, where buyers return."""
+
+    capture: bool
+    terms: Terms
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of the wish. Without order and refusals the payment is still pending or wants an action."""
+
+    checkout_id: UUID | None
+    order_id: UUID | None = None
+    refusals: Sequence[Refusal] = ()
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pay:
+    payment: Record
+    cart_id: UUID
+    is_first: bool
+    abandon: bool = False
+
+
+class _Wait:
+    pass
+
+
+async def complete(database: Database, providers: Providers, wish: Wish, settled: Rules) -> Result:
+    """Have the cart paid and its order placed, once, however often and from wherever this is asked.
+
+    Raises what `service.start` raises, `UnknownPaymentProvider` and the refusals of idempotency keys.
+    """
+    providers.named(wish.provider)
+    patience, pause, has_waited = monotonic() + PATIENCE_SECONDS, 0.03, False
+    while True:
+        is_last = monotonic() > patience
+        try:
+            async with database.transaction() as session:
+                step = await _begin(session, providers, wish, settled, is_last=is_last)
+        except IdempotencyConcurrentRequest:
+            if is_last:
+                raise
+            step = _Wait()
+        except (Refusal, Refused):
+            if has_waited:
+                async with database.transaction() as session:
+                    await idempotency.release(session, wish.claim)
+            raise
+        if isinstance(step, Result):
+            return step
+        if isinstance(step, _Wait):
+            has_waited = True
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+            continue
+        outcome = await _ask(providers, step, wish, settled)
+        async with database.transaction() as session:
+            result = await _conclude(session, step.payment, step.cart_id, outcome, settled)
+            if not step.abandon:
+                await _close(session, wish.claim, result)
+                return result
+
+
+async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:
+    """Finish what crashes and lost answers left: ask providers what became of payments, end checkouts past their time."""
+    async with database.reading() as session:
+        unsettled = await payment_queries.unsettled(session)
+        expired = await queries.expired(session)
+    for left in unsettled:
+        async with database.transaction() as session:
+            payment = await _claim_left_over(session, providers, left.id)
+            cart_id = (await queries.checkouts_by_id(session, [left.checkout_id]))[left.checkout_id].cart_id
+        if payment is not None:
+            outcome = await payments.inquire(providers, payment)
+            async with database.transaction() as session:
+                await _conclude(session, payment, cart_id, outcome, settled)
+    for checkout in expired:
+        if checkout.status == CheckoutStatus.OPEN:
+            async with database.transaction() as session:
+                await service.expire(session, checkout)
+        else:
+            await _abandon_action(database, providers, checkout, settled)
+    return len(unsettled) + len(expired)
+
+
+async def _begin(
+    session: Session, providers: Providers, wish: Wish, settled: Rules, *, is_last: bool
+) -> Result | _Pay | _Wait:
+    earlier = await idempotency.begin(session, wish.claim)
+    if earlier is not None:
+        return Result(UUID(earlier["checkout_id"]), UUID(earlier["order_id"]), is_replayed=True)
+    cart = await cart_service.lock(session, wish.cart_id)
+    current = await service.live(session, cart.id)
+    if current is not None and current.status == CheckoutStatus.COMPLETED:
+        result = Result(current.id, current.order_id)
+        await _close(session, wish.claim, result)
+        return result
+    if current is not None and current.status in rules.PAYING:
+        return await _go_on(session, providers, wish, current, is_last=is_last)
+    if current is None or current.expires_at <= clock.now():
+        current = await service.start(
+            session, cart, current, accept_price_changes=wish.accept_price_changes, terms=settled.terms
+        )
+    quote = rules.load(current.quote)
+    payment = await payments.begin(
+        session,
+        checkout_id=current.id,
+        provider=wish.provider,
+        token=wish.token,
+        amount=quote.totals.total_amount,
+        currency=quote.currency,
+        lease=providers.lease,
+    )
+    await service.change(session, current.id, status=CheckoutStatus.PAYMENT_PENDING, payment_id=payment.id)
+    outbox.record(session, CartChanged(cart.id))
+    return _Pay(payment, cart.id, is_first=True)
+
+
+async def _go_on(
+    session: Session, providers: Providers, wish: Wish, checkout: Record, *, is_last: bool
+) -> Result | _Pay | _Wait:
+    """A payment is under way: wait while somebody is busy with it, else take it over."""
+    payment = await payment_queries.payment(session, checkout.payment_id, lock=True)
+    is_busy = payment.status == PaymentStatus.STARTED and payment.leased_until > clock.now()
+    if is_busy:
+        if not is_last:
+            return _Wait()
+        await idempotency.release(session, wish.claim)
+        return Result(checkout.id)
+    same = payment.provider == wish.provider and payment.token_digest == crypto.digest(wish.token)
+    wants_action = payment.status == PaymentStatus.ACTION_REQUIRED
+    await payments.take_over(session, payment.id, lease=providers.lease)
+    await service.change(session, checkout.id, status=CheckoutStatus.PAYMENT_PENDING)
+    # Another means of payment while the first wants an action: the first is given up before the second is charged.
+    return _Pay(payment, checkout.cart_id, is_first=wants_action and same, abandon=wants_action and not same)
+
+
+async def _ask(providers: Providers, step: _Pay, wish: Wish, settled: Rules) -> Outcome | None:
+    if step.abandon:
+        return await payments.abandon(providers, step.payment)
+    if not step.is_first:
+        return await payments.inquire(providers, step.payment)
+    return_url = f"{settled.base_url}/payments/sandbox/{ids.encode('payment', step.payment.id)}"
+    return await payments.authorize(
+        providers, step.payment, token=wish.token, capture=settled.capture, return_url=return_url
+    )
+
+
+async def _conclude(
+    session: Session, payment: Record, cart_id: UUID, outcome: Outcome | None, settled: Rules
+) -> Result:
+    """Write down what became of a payment and what follows from it. Whoever comes second finds it done."""
+    cart = (await session.execute(select(carts).where(carts.c.id == cart_id).with_for_update())).one()
+    if outcome is None:
+        return await _leave(session, payment)
+    if outcome.status in PAID:
+        return await _place(session, cart, payment, outcome)
+    if await payments.settle(session, payment.id, outcome) is None:
+        return await _as_it_is(session, payment)
+    checkout = (await queries.checkouts_by_id(session, [payment.checkout_id]))[payment.checkout_id]
+    if checkout.payment_id != payment.id or checkout.status not in rules.PAYING:
+        return Result(checkout.id, checkout.order_id)
+    wants_action = outcome.status == PaymentStatus.ACTION_REQUIRED
+    await service.change(
+        session,
+        checkout.id,
+        status=CheckoutStatus.ACTION_REQUIRED if wants_action else CheckoutStatus.OPEN,
+        expires_at=max(checkout.expires_at, clock.now() + settled.terms.reservation),
+    )
+    outbox.record(session, CartChanged(cart.id))
+    if outcome.status == PaymentStatus.DECLINED:
+        return Result(checkout.id, refusals=[PaymentDeclined(outcome.message, field=("payment", "token"))])
+    if outcome.status == PaymentStatus.FAILED:
+        return Result(checkout.id, refusals=[PaymentFailed(outcome.message, field=("payment",))])
+    if outcome.status == PaymentStatus.VOIDED:
+        message = "The payment never reached its provider and nothing was charged. Try again."
+        return Result(checkout.id, refusals=[PaymentFailed(message, field=("payment",))])
+    return Result(checkout.id)
+
+
+async def _leave(session: Session, payment: Record) -> Result:
+    current = await payment_queries.payment(session, payment.id)
+    if current.status in OPEN:
+        await payments.leave_unsettled(session, payment.id)
+    return await _as_it_is(session, payment)
+
+
+async def _as_it_is(session: Session, payment: Record) -> Result:
+    checkout = (await queries.checkouts_by_id(session, [payment.checkout_id]))[payment.checkout_id]
+    return Result(checkout.id, checkout.order_id)
+
+
+async def _place(session: Session, cart: Record, payment: Record, outcome: Outcome) -> Result:
+    """Make the order of a paid checkout; money that can't become an order is given back."""
+    c, order_id = checkouts.c, ids.new()
+    completed = await session.execute(
+        update(checkouts)
+        .where(c.id == payment.checkout_id, c.payment_id == payment.id, c.status == CheckoutStatus.PAYMENT_PENDING)
+        .values(status=CheckoutStatus.COMPLETED, order_id=order_id, updated_at=clock.now())
+        .returning(*c)
+    )
+    checkout = completed.first()
+    if checkout is None:
+        if (orphan := await payments.settle(session, payment.id, outcome)) is not None:
+            await payments.request_refund(session, orphan, amount=orphan.amount, order_id=None, reason="no_order")
+        return await _as_it_is(session, payment)
+    is_captured = outcome.status == PaymentStatus.CAPTURED
+    await orders.place(session, _placement(cart, checkout), order_id=order_id, is_captured=is_captured)
+    if await payments.settle(session, payment.id, outcome, order_id=order_id) is None:
+        message = f"payment {payment.id} was settled outside its cart's lock"
+        raise RuntimeError(message)
+    outbox.record(session, CartChanged(cart.id))
+    await inventory.commit(session, checkout.id, Why("order_placed", "checkout", ids.encode("order", order_id)))
+    return Result(checkout.id, order_id)
+
+
+def _placement(cart: Record, checkout: Record) -> Placement:
+    quote = rules.load(checkout.quote)
+    return Placement(
+        cart_id=cart.id,
+        checkout_id=checkout.id,
+        channel_id=cart.channel_id,
+        currency=quote.currency,
+        email=cart.email,
+        phone=cart.phone,
+        shipping_address=cart.delivery_address,
+        billing_address=cart.billing_address,
+        delivery_title=quote.delivery_title,
+        delivery_rate_id=quote.delivery_rate_id,
+        note=cart.note,
+        attributes=cart.attributes,
+        lines=[
+            PlacedLine(
+                id=line.id,
+                variant_id=line.variant_id,
+                product_id=line.product_id,
+                title=line.title,
+                variant_title=line.variant_title,
+                sku=line.sku,
+                quantity=line.quantity,
+                unit_amount=line.unit_amount,
+                compare_at_amount=line.compare_at_amount,
+                is_tracked=line.is_tracked,
+                attributes=[{"key": key, "value": value} for key, value in line.attributes],
+            )
+            for line in quote.lines
+        ],
+        totals=quote.totals,
+    )
+
+
+async def _close(session: Session, claim: Claim, result: Result) -> None:
+    """Keep an order under the key; every other ending frees it for another try."""
+    if result.order_id is None:
+        await idempotency.release(session, claim)
+    else:
+        ended = {"checkout_id": str(result.checkout_id), "order_id": str(result.order_id)}
+        await idempotency.finish(session, claim, ended)
+
+
+async def _claim_left_over(session: Session, providers: Providers, payment_id: UUID) -> Record | None:
+    payment = await payment_queries.payment(session, payment_id, lock=True)
+    if payment.status != PaymentStatus.STARTED or payment.leased_until > clock.now():
+        return None
+    await payments.take_over(session, payment_id, lease=providers.lease)
+    return payment
+
+
+async def _abandon_action(database: Database, providers: Providers, checkout: Record, settled: Rules) -> None:
+    async with database.transaction() as session:
+        await session.execute(select(carts.c.id).where(carts.c.id == checkout.cart_id).with_for_update())
+        current = await service.live(session, checkout.cart_id)
+        if current is None or current.id != checkout.id or current.status != CheckoutStatus.ACTION_REQUIRED:
+            return
+        payment = await payment_queries.payment(session, checkout.payment_id, lock=True)
+        await payments.take_over(session, payment.id, lease=providers.lease)
+        await service.change(session, checkout.id, status=CheckoutStatus.PAYMENT_PENDING)
+    outcome = await payments.abandon(providers, payment)
+    # No further time for the buyer: the checkout is open again only to expire at the next sweep.
+    brief = replace(settled, terms=replace(settled.terms, reservation=timedelta(0)))
+    async with database.transaction() as session:
+        await _conclude(session, payment, checkout.cart_id, outcome, brief)

@@ -1,0 +1,41 @@
+"""Which checkout does a cart have?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from headless.checkout.models import checkouts
+from headless.checkout.rules import CheckoutStatus
+from headless.platform import clock
+from headless.platform.columns import any_of
+from headless.platform.db import Record, Session
+
+
+async def checkouts_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    """The newest checkout of each cart."""
+    c = checkouts.c
+    rows = await session.execute(select(checkouts).where(any_of(c.cart_id, keys)).order_by(c.id))
+    return {row.cart_id: row for row in rows}
+
+
+async def checkouts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    rows = await session.execute(select(checkouts).where(any_of(checkouts.c.id, keys)))
+    return {row.id: row for row in rows}
+
+
+async def expired(session: Session, *, limit: int = 100) -> Sequence[Record]:
+    """Checkouts past their time: open ones, and those whose buyer didn't come back from an action."""
+    c = checkouts.c
+    rows = await session.execute(
+        select(c.id, c.cart_id, c.status, c.payment_id)
+        .where(
+            or_(c.status == CheckoutStatus.OPEN, c.status == CheckoutStatus.ACTION_REQUIRED),
+            c.expires_at < clock.now(),
+        )
+        .order_by(c.expires_at)
+        .limit(limit)
+    )
+    return rows.all()

@@ -1,0 +1,29 @@
+"""What can the inventory refuse?"""
+
+from __future__ import annotations
+
+from headless.platform.errors import Refusal
+
+
+class OutOfStock(Refusal):
+    """There is less in stock than asked for."""
+
+
+class InvalidQuantity(Refusal):
+    """A quantity is out of its range."""
+
+
+class ChangeFromQuantityRequired(Refusal):
+    """Say which quantity you saw before the change, or null to write over whatever is there."""
+
+
+class ChangeFromQuantityStale(Refusal):
+    """The quantity is no longer the one you saw. Read it again and repeat your change."""
+
+
+class UnknownQuantityName(Refusal):
+    """This quantity can't be written: use available, on_hand, damaged or safety_stock."""
+
+
+class LocationInactive(Refusal):
+    """This location holds no stock at present."""

@@ -1,0 +1,200 @@
+"""How is a payment asked for and its outcome kept? Intent is written before the provider's call, outcome after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy import insert, update
+
+from headless.payments.errors import UnknownPaymentProvider
+from headless.payments.models import payments, refunds
+from headless.payments.rules import (
+    OPEN,
+    AnswerLost,
+    Authorization,
+    Outcome,
+    PaymentStatus,
+    Provider,
+    RefundStatus,
+)
+from headless.platform import clock, crypto, ids
+from headless.platform.db import Record, Session
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+RETRY_AFTER = timedelta(seconds=2)
+"""When a payment whose answer was lost may be asked after."""
+
+
+class Providers:
+    """The payment providers that this shop takes, and how long each may take to answer."""
+
+    def __init__(self, providers: Mapping[str, Provider], *, timeout_seconds: float) -> None:
+        self._providers = providers
+        self.timeout = timedelta(seconds=timeout_seconds)
+
+    def named(self, name: str) -> Provider:
+        """Raise `UnknownPaymentProvider` for one that isn't taken."""
+        provider = self._providers.get(name)
+        if provider is None:
+            message = f"Use one of: {', '.join(sorted(self._providers))}."
+            raise UnknownPaymentProvider(message, field=("payment", "provider"))
+        return provider
+
+    @property
+    def lease(self) -> timedelta:
+        """How long whoever asks a provider has the payment to himself."""
+        return self.timeout + timedelta(seconds=1)
+
+    async def ask(self, question: Awaitable[T]) -> T:
+        """Await a provider's answer; none in time, or a broken connection, is `AnswerLost`."""
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):
+                return await question
+        except (TimeoutError, OSError) as error:
+            raise AnswerLost from error
+
+
+async def begin(session: Session, *, checkout_id: UUID, provider: str, token: str, amount: int, currency: str, lease: timedelta) -> Record:  # fmt: skip  # noqa: PLR0913 - what a payment is
+    """Write down the intent to be paid."""
+    at = clock.now()
+    begun = await session.execute(
+        insert(payments)
+        .values(
+            id=ids.new(),
+            checkout_id=checkout_id,
+            provider=provider,
+            token_digest=crypto.digest(token),
+            amount=amount,
+            currency=currency,
+            status=PaymentStatus.STARTED,
+            leased_until=at + lease,
+            created_at=at,
+            updated_at=at,
+        )
+        .returning(*payments.c)
+    )
+    return begun.one()
+
+
+async def take_over(session: Session, payment_id: UUID, *, lease: timedelta) -> None:
+    """Have an open payment to oneself, to ask the provider about it."""
+    await session.execute(
+        update(payments)
+        .where(payments.c.id == payment_id)
+        .values(status=PaymentStatus.STARTED, leased_until=clock.now() + lease)
+    )
+
+
+async def leave_unsettled(session: Session, payment_id: UUID) -> None:
+    """Let others ask after a payment whose answer was lost: its buyer at once, the worker a little later."""
+    at = clock.now()
+    await session.execute(update(payments).where(payments.c.id == payment_id).values(leased_until=at, updated_at=at))
+
+
+async def settle(
+    session: Session, payment_id: UUID, outcome: Outcome, *, order_id: UUID | None = None
+) -> Record | None:
+    """Keep what became of an open payment and which order it paid for; None: somebody did so before."""
+    c = payments.c
+    settled = await session.execute(
+        update(payments)
+        .where(c.id == payment_id, c.status.in_(OPEN))
+        .values(
+            status=outcome.status,
+            order_id=order_id,
+            reference=outcome.reference or c.reference,
+            message=outcome.message,
+            next_action=asdict(outcome.next_action) if outcome.next_action else None,
+            updated_at=clock.now(),
+        )
+        .returning(*c)
+    )
+    return settled.first()
+
+
+async def authorize(
+    providers: Providers, payment: Record, *, token: str, capture: bool, return_url: str
+) -> Outcome | None:
+    """Ask the provider for the money, outside any transaction; None: the answer was lost."""
+    request = Authorization(
+        key=payment.id, token=token, amount=payment.amount, currency=payment.currency, capture=capture,
+        return_url=return_url,
+    )  # fmt: skip
+    try:
+        return await providers.ask(providers.named(payment.provider).authorize(request))
+    except AnswerLost:
+        log.warning("payment_answer_lost", payment=str(payment.id), provider=payment.provider)
+        return None
+
+
+async def inquire(providers: Providers, payment: Record) -> Outcome | None:
+    """Ask the provider what became of a payment; one that it never heard of is abandoned. None: no answer again."""
+    provider = providers.named(payment.provider)
+    try:
+        found = await providers.ask(provider.find(payment.id))
+        return found if found is not None else await providers.ask(provider.abandon(payment.id))
+    except AnswerLost:
+        return None
+
+
+async def abandon(providers: Providers, payment: Record) -> Outcome | None:
+    """Give up a payment whose buyer doesn't go on with it; None: no answer."""
+    try:
+        return await providers.ask(providers.named(payment.provider).abandon(payment.id))
+    except AnswerLost:
+        return None
+
+
+async def request_refund(session: Session, payment: Record, *, amount: int, order_id: UUID | None, reason: str) -> UUID:
+    """Write down the intent to give money back."""
+    refund_id, at = ids.new(), clock.now()
+    await session.execute(
+        insert(refunds).values(
+            id=refund_id,
+            payment_id=payment.id,
+            order_id=order_id,
+            amount=amount,
+            status=RefundStatus.PENDING,
+            reason=reason,
+            leased_until=at,
+            created_at=at,
+            updated_at=at,
+        )
+    )
+    return refund_id
+
+
+async def give_back(providers: Providers, refund: Record, payment: Record) -> bool | None:
+    """Ask the provider to give money back, outside any transaction; None: the answer was lost."""
+    provider = providers.named(payment.provider)
+    try:
+        return await providers.ask(provider.give_back(refund.id, payment=payment.id, amount=refund.amount))
+    except AnswerLost:
+        return None
+
+
+async def settle_refund(session: Session, refund: Record, *, payment: Record, done: bool | None) -> None:
+    """Keep what became of a refund; an unknown outcome is asked after later."""
+    at = clock.now()
+    if done is None:
+        await session.execute(update(refunds).where(refunds.c.id == refund.id).values(leased_until=at + RETRY_AFTER))
+        return
+    status = RefundStatus.SUCCEEDED if done else RefundStatus.FAILED
+    settled = await session.execute(
+        update(refunds)
+        .where(refunds.c.id == refund.id, refunds.c.status == RefundStatus.PENDING)
+        .values(status=status, updated_at=at)
+        .returning(refunds.c.id)
+    )
+    if settled.first() is not None and done and payment.status == PaymentStatus.AUTHORIZED:
+        await session.execute(
+            update(payments).where(payments.c.id == payment.id).values(status=PaymentStatus.VOIDED, updated_at=at)
+        )

@@ -1,0 +1,7 @@
+"""What time is it?"""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

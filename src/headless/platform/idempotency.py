@@ -1,0 +1,145 @@
+"""Was this request carried out before? (the IETF httpapi draft "The Idempotency-Key HTTP Header Field")"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import CheckConstraint, Column, delete, insert, select, update
+from sqlmodel import Field, SQLModel
+
+from headless.platform import clock, columns, ids
+from headless.platform.db import Session, insert_into
+from headless.platform.errors import (
+    IdempotencyConcurrentRequest,
+    IdempotencyKeyParameterMismatch,
+    IdempotencyKeyRequired,
+    InvalidInput,
+)
+
+KEPT = timedelta(hours=72)
+LEASE = timedelta(seconds=10)
+"""How long a running request keeps its key; a crashed one's key can be taken over after that."""
+MAX_LENGTH = 255
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A key that a caller used. `result` refers to what the request made; null while it runs."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (CheckConstraint("length(key) BETWEEN 1 AND 255", name="key_length"),)
+
+    scope: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    fingerprint: str
+    run: UUID
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(columns.Json))
+    leased_until: datetime = Field(sa_type=columns.UtcDateTime)
+    created_at: datetime = Field(sa_type=columns.UtcDateTime, index=True)
+
+
+idempotency_keys = columns.table_of(IdempotencyKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A caller's wish to run an operation once. `key` None: the caller doesn't ask for it."""
+
+    scope: str
+    key: str | None
+    fingerprint: str
+    run: UUID
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.key is not None
+
+
+def claim(scope: str, key: str | None, operation: str, arguments: Mapping[str, object], *, required: bool) -> Claim:
+    """Describe a request; raises `IdempotencyKeyRequired` or `InvalidInput`."""
+    if key is None and required:
+        raise IdempotencyKeyRequired(field=("idempotencyKey",))
+    if key is not None and not 1 <= len(key) <= MAX_LENGTH:
+        message = f"An idempotencyKey has 1 to {MAX_LENGTH} characters."
+        raise InvalidInput(message, field=("idempotencyKey",))
+    canonical = orjson.dumps([operation, arguments], option=orjson.OPT_SORT_KEYS, default=str)
+    return Claim(scope, key, sha256(canonical).hexdigest(), ids.new())
+
+
+async def begin(session: Session, claim: Claim) -> dict[str, Any] | None:
+    """Take the key, or answer the reference to the result of the request that had it before.
+
+    Raises `IdempotencyKeyParameterMismatch` when that one had other arguments and
+    `IdempotencyConcurrentRequest` when it still runs. A crashed request's key is taken over after its lease.
+    """
+    if claim.key is None:
+        return None
+    at = clock.now()
+    row = {
+        "scope": claim.scope,
+        "key": claim.key,
+        "fingerprint": claim.fingerprint,
+        "run": claim.run,
+        "leased_until": at + LEASE,
+        "created_at": at,
+    }
+    taken = await session.execute(
+        insert_into(session, idempotency_keys).values(row).on_conflict_do_nothing().returning(idempotency_keys.c.key)
+    )
+    if taken.first() is not None:
+        return None
+    c = idempotency_keys.c
+    earlier = (
+        await session.execute(
+            select(c.fingerprint, c.run, c.result, c.leased_until, c.created_at)
+            .where(c.scope == claim.scope, c.key == claim.key)
+            .with_for_update()
+        )
+    ).first()
+    if earlier is None or earlier.created_at < at - KEPT:
+        await session.execute(delete(idempotency_keys).where(c.scope == claim.scope, c.key == claim.key))
+        await session.execute(insert(idempotency_keys).values(row))
+        return None
+    if earlier.fingerprint != claim.fingerprint:
+        raise IdempotencyKeyParameterMismatch(field=("idempotencyKey",))
+    if earlier.result is not None:
+        return dict(earlier.result)
+    if earlier.leased_until > at and earlier.run != claim.run:
+        raise IdempotencyConcurrentRequest(field=("idempotencyKey",))
+    await session.execute(
+        update(idempotency_keys)
+        .where(c.scope == claim.scope, c.key == claim.key)
+        .values(run=claim.run, leased_until=at + LEASE)
+    )
+    return None
+
+
+async def finish(session: Session, claim: Claim, result: dict[str, Any]) -> None:
+    """Keep what the request made, by reference, for whoever repeats it."""
+    c = idempotency_keys.c
+    if claim.is_wanted:
+        await session.execute(
+            update(idempotency_keys).where(c.scope == claim.scope, c.key == claim.key).values(result=result)
+        )
+
+
+async def release(session: Session, claim: Claim) -> None:
+    """Free the key: the request ended in nothing that must not happen again."""
+    c = idempotency_keys.c
+    if claim.is_wanted:
+        await session.execute(
+            delete(idempotency_keys).where(
+                c.scope == claim.scope, c.key == claim.key, c.run == claim.run, c.result.is_(None)
+            )
+        )
+
+
+async def sweep(session: Session) -> int:
+    """Forget keys past their time; answer how many."""
+    old = await session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < clock.now() - KEPT))
+    return int(getattr(old, "rowcount", 0))

@@ -1,0 +1,61 @@
+"""How do prices change?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from headless.catalog import queries as catalog_queries
+from headless.catalog import service as catalog
+from headless.platform import clock, outbox
+from headless.platform.db import Session, insert_into
+from headless.pricing import queries
+from headless.pricing.events import PriceChanged
+from headless.pricing.models import prices
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrice:
+    """Minor units; `compare_at_amount` is the price that is struck through."""
+
+    amount: int
+    compare_at_amount: int | None = None
+
+
+async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewPrice]) -> None:
+    """Write variants' prices in a channel; unchanged ones are left alone and make no fact."""
+    before = await queries.prices_by_variant(session, list(new), channel_id)
+    changed = {
+        variant_id: price
+        for variant_id, price in new.items()
+        if variant_id not in before
+        or (before[variant_id].amount, before[variant_id].compare_at_amount) != (price.amount, price.compare_at_amount)
+    }
+    if not changed:
+        return
+    product_ids = sorted(set((await catalog_queries.owners_of(session, list(changed))).values()))
+    await catalog.lock_listings(session, product_ids)
+    at = clock.now()
+    writing = insert_into(session, prices)
+    writing = writing.on_conflict_do_update(
+        index_elements=["variant_id", "channel_id"],
+        set_={name: writing.excluded[name] for name in ("amount", "compare_at_amount", "updated_at")},
+    )
+    await session.execute(
+        writing,
+        [
+            {
+                "variant_id": variant_id,
+                "channel_id": channel_id,
+                "amount": price.amount,
+                "compare_at_amount": price.compare_at_amount,
+                "updated_at": at,
+            }
+            for variant_id, price in changed.items()
+        ],
+    )
+    await catalog.write_price_ranges(
+        session, channel_id, await queries.ranges_by_product(session, product_ids, channel_id)
+    )
+    outbox.record(session, *(PriceChanged(variant_id, channel_id) for variant_id in changed))

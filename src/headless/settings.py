@@ -1,0 +1,102 @@
+"""Which knobs the server has, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+psycopg": "postgresql+asyncpg",
+    "postgresql+psycopg2": "postgresql+asyncpg",
+}
+LOCALHOST_ORIGIN = "localhost"
+
+
+class Settings(BaseSettings):
+    """Every setting is read from the environment as `HEADLESS_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADLESS_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path(".headless")
+    """Where the embedded shop keeps its database, secret, development token and media."""
+    database_url: str = ""
+    """`sqlite:///path` or `postgresql://user@host/name`; empty means SQLite inside `data_dir`."""
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections one process may hold."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = ""
+    """The address clients see, for absolute URLs; empty means `http://host:port`."""
+    secret_key: SecretStr = SecretStr("")
+    """Signs order access tokens and cursors. Several, separated by commas: the first signs, all verify."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Browser origins allowed to call, separated by commas; `localhost` stands for any local port, `*` for all."""
+    reservation_minutes: int = Field(default=15, ge=1, le=1440)
+    """How long a started checkout holds its stock."""
+    capture: Literal["automatic", "manual"] = "automatic"
+    """Whether a payment is captured when the order is placed or later by staff."""
+    cart_days: int = Field(default=30, ge=1, le=365)
+    """Days after its last change at which a cart expires."""
+    provider_timeout_seconds: float = Field(default=8, gt=0, le=60)
+    """How long a payment provider may take to answer before its answer counts as lost."""
+    query_timeout_seconds: float = Field(default=10, gt=0, le=120)
+    """How long a query may run."""
+    max_concurrent_requests: int = Field(default=200, ge=1)
+    """GraphQL requests one process works on at once; more are answered 503."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    server_timing: bool = False
+    """Whether responses tell their SQL statement count and time in a `Server-Timing` header."""
+    playground: bool = True
+    """Whether a browser asking for `/graphql` gets the playground."""
+    development: bool = False
+    """Set by `headless dev`: unmasked errors stay masked, yet local origins are allowed."""
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("database_url")
+    @classmethod
+    def _parsable(cls, value: str) -> str:
+        if value:
+            try:
+                backend = make_url(value).get_backend_name()
+            except ArgumentError:
+                backend = ""
+            if backend not in {"sqlite", "postgresql", "postgres"}:
+                message = "must be sqlite:///path/to/file.db or postgresql://user:password@host:5432/name"
+                raise ValueError(message)
+        return value
+
+    @property
+    def database(self) -> URL:
+        """The database's address with the async driver that this project uses."""
+        if not self.database_url:
+            return make_url(f"sqlite+aiosqlite:///{self.data_dir / 'headless.db'}")
+        url = make_url(self.database_url)
+        return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def media_dir(self) -> Path:
+        return self.data_dir / "media"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        return tuple(part.strip().encode() for part in self.secret_key.get_secret_value().split(",") if part.strip())
