@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import FromClause, Select, and_, case, func, select
 
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Line, Offer
@@ -36,10 +36,9 @@ async def offers_by_variant(session: Session, keys: Sequence[UUID], channel_id: 
 async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Line]]:
     """Carts' lines in the order they were added, each with its present offer in the cart's channel."""
     c = cart_lines.c
-    offers = _offers(carts.c.channel_id).add_columns(carts.c.id.label("of_cart"))
-    offers = offers.join(c_line := cart_lines.alias(), c_line.c.variant_id == variants.c.id)
-    offers = offers.join(carts, carts.c.id == c_line.c.cart_id).where(any_of(carts.c.id, keys))
-    offer = offers.add_columns(c_line.c.id.label("of_line")).subquery()
+    in_carts = carts.join(cart_lines, c.cart_id == carts.c.id).join(variants, variants.c.id == c.variant_id)
+    offers = _offers(carts.c.channel_id, in_carts).where(any_of(carts.c.id, keys))
+    offer = offers.add_columns(c.id.label("of_line")).subquery()
     rows = await session.execute(
         select(c.id, c.cart_id, c.variant_id, c.quantity, c.attributes, c.shown_amount, offer)
         .outerjoin(offer, offer.c.of_line == c.id)
@@ -61,7 +60,7 @@ async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID,
     return by_cart
 
 
-def _offers(channel_id: Any) -> Select[Any]:
+def _offers(channel_id: Any, wanted: FromClause = variants) -> Select[Any]:
     free = case((and_(locations.c.is_active, AVAILABLE > 0), AVAILABLE), else_=0)
     stock = (
         select(func.coalesce(func.sum(free), 0))
@@ -82,7 +81,7 @@ def _offers(channel_id: Any) -> Select[Any]:
             prices.c.compare_at_amount,
             case((variants.c.is_tracked, stock), else_=None).label("free"),
         )
-        .select_from(variants)
+        .select_from(wanted)
         .join(products, products.c.id == variants.c.product_id)
         .join(listings, and_(listings.c.product_id == products.c.id, listings.c.channel_id == channel_id))
         .join(prices, and_(prices.c.variant_id == variants.c.id, prices.c.channel_id == channel_id))

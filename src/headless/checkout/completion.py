@@ -91,7 +91,7 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
     Raises what `service.start` raises, `UnknownPaymentProvider` and the refusals of idempotency keys.
     """
     providers.named(wish.provider)
-    patience, pause, has_waited = monotonic() + PATIENCE_SECONDS, 0.03, False
+    patience, pause, holds_key = monotonic() + PATIENCE_SECONDS, 0.03, False
     while True:
         is_last = monotonic() > patience
         try:
@@ -102,14 +102,14 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
                 raise
             step = _Wait()
         except (Refusal, Refused):
-            if has_waited:
+            if holds_key:
                 async with database.transaction() as session:
                     await idempotency.release(session, wish.claim)
             raise
         if isinstance(step, Result):
             return step
         if isinstance(step, _Wait):
-            has_waited = True
+            holds_key = True
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.25)
             continue
@@ -119,6 +119,7 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
             if not step.abandon:
                 await _close(session, wish.claim, result)
                 return result
+            holds_key = True
 
 
 async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:

@@ -111,10 +111,23 @@ async def commit(session: Session, owner_id: UUID, why: Why) -> None:
 
 
 async def recommit(
-    session: Session, line_id: UUID, *, variant_id: UUID, quantity: int, location_id: UUID, why: Why
+    session: Session,
+    line_id: UUID,
+    *,
+    variant_id: UUID,
+    quantity: int,
+    location_id: UUID,
+    spoken_for: Mapping[UUID, int],
+    why: Why,
 ) -> None:
-    """Owe units of a placed line from another location than planned; raises `OutOfStock`."""
-    planned = (await queries.committed_by_line(session, [line_id])).get(line_id, [])
+    """Owe units of a placed line from another location than planned; raises `OutOfStock`.
+
+    What shipments in preparation will take, `spoken_for` by location, stays where it is.
+    """
+    planned = [
+        replace(take, quantity=take.quantity - spoken_for.get(take.location_id, 0))
+        for take in (await queries.committed_by_line(session, [line_id])).get(line_id, [])
+    ]
     missing = quantity - sum(take.quantity for take in planned if take.location_id == location_id)
     if missing <= 0:
         return
@@ -224,6 +237,10 @@ async def _settle(session: Session, takes: Sequence[Take], deltas: Mapping[Key, 
         stocks = await queries.locked_stocks(session, sorted({take.variant_id for take in takes}))
         for take in takes:
             await _take_from_allocation(session, take)
+        for stock in (stock for per in stocks.values() for stock in per):
+            if stock.on_hand + deltas.get((stock.variant_id, stock.location_id), {}).get("on_hand", 0) < 0:
+                message = f"A count found only {stock.on_hand} of this on hand. Correct the count first."
+                raise OutOfStock(message)
         await _move(session, stocks, deltas, why)
 
 

@@ -33,6 +33,7 @@ class OrderStatusChanged(_OrderFact):
 
     status: str
     previous_status: str | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

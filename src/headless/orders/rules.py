@@ -111,7 +111,8 @@ def financial_status(facts: Happened) -> OrderFinancialStatus:
         return OrderFinancialStatus.PARTIALLY_REFUNDED
     if facts.captured_amount and facts.captured_amount < facts.total_amount:
         return OrderFinancialStatus.PARTIALLY_PAID
-    if facts.captured_amount >= facts.total_amount and not (facts.has_voided_payment or facts.authorized_amount):
+    is_free = not (facts.total_amount or facts.authorized_amount or facts.has_voided_payment)
+    if facts.captured_amount or is_free:
         return OrderFinancialStatus.PAID
     if facts.authorized_amount:
         return OrderFinancialStatus.AUTHORIZED

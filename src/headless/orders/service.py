@@ -133,7 +133,7 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
             for position, line in enumerate(placement.lines, start=1)
         ],
     )
-    outbox.record(session, OrderPlaced(order_id), OrderStatusChanged(order_id, statuses.status.value, None))
+    outbox.record(session, OrderPlaced(order_id), OrderStatusChanged(order_id, statuses.status.value, None, 1))
 
 
 async def create_fulfillment(
@@ -175,13 +175,22 @@ async def create_fulfillment(
         raise NothingToFulfill(message, field=("lines",))
     why = Why("fulfillment", actor, reference=ids.encode("order", order_id))
     parts: list[Part] = []
+    tracked = {lines[line_id].variant_id for line_id in asked if lines[line_id].is_tracked}
+    await inventory_queries.locked_stocks(session, sorted(tracked))
     for line_id, quantity in sorted(asked.items()):
         line = lines[line_id]
+        preparing = await _preparing(session, line)
         if line.is_tracked and location_id is not None:
             await inventory.recommit(
-                session, line_id, variant_id=line.variant_id, quantity=quantity, location_id=location_id, why=why
+                session,
+                line_id,
+                variant_id=line.variant_id,
+                quantity=quantity,
+                location_id=location_id,
+                spoken_for=preparing,
+                why=why,
             )
-        parts += await _parts(session, line, quantity, location_id=location_id)
+        parts += await _parts(session, line, quantity, location_id=location_id, preparing=preparing)
     if is_shipped:
         await inventory.ship(session, _takes(parts), why)
     fulfillment_id = await fulfillment.create(session, order_id, parts, tracking=tracking, is_shipped=is_shipped)
@@ -279,14 +288,21 @@ async def _order_of(session: Session, fulfillment_id: UUID) -> UUID:
     return UUID(str(found.order_id))
 
 
-async def _parts(session: Session, line: Record, quantity: int, *, location_id: UUID | None) -> list[Part]:
+async def _preparing(session: Session, line: Record) -> dict[UUID, int]:
+    """Units of a line by location that shipments in preparation will take."""
+    preparing: dict[UUID, int] = {}
+    for part in (await fulfillment_queries.lines_by_order(session, [line.order_id])).get(line.order_id, []):
+        if part.order_line_id == line.id and part.status == FulfillmentStatus.PENDING and part.location_id is not None:
+            preparing[part.location_id] = preparing.get(part.location_id, 0) + part.quantity
+    return preparing
+
+
+async def _parts(
+    session: Session, line: Record, quantity: int, *, location_id: UUID | None, preparing: Mapping[UUID, int]
+) -> list[Part]:
     if not line.is_tracked:
         return [Part(line.id, line.variant_id, location_id, quantity)]
     owed = (await inventory_queries.committed_by_line(session, [line.id])).get(line.id, [])
-    preparing: dict[UUID | None, int] = {}
-    for other in (await fulfillment_queries.lines_by_order(session, [line.order_id])).get(line.order_id, []):
-        if other.order_line_id == line.id and other.status == FulfillmentStatus.PENDING:
-            preparing[other.location_id] = preparing.get(other.location_id, 0) + other.quantity
     parts, missing = [], quantity
     for take in sorted(owed, key=lambda take: take.location_id != location_id):
         given = min(take.quantity - preparing.get(take.location_id, 0), missing)
@@ -322,7 +338,7 @@ async def _derive(session: Session, order_id: UUID, *, actor: str) -> None:
         )
     )
     if order.status != statuses.status:
-        outbox.record(session, OrderStatusChanged(order_id, statuses.status.value, order.status))
+        outbox.record(session, OrderStatusChanged(order_id, statuses.status.value, order.status, order.version + 1))
     else:
         outbox.record(session, OrderUpdated(order_id))
 

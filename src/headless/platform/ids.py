@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from typeid import base32, from_string
+from typeid import TypeID, base32
 from typeid.errors import TypeIDException
 from uuid_utils.compat import uuid7
 
@@ -28,7 +28,7 @@ def encode(prefix: str, value: uuid.UUID) -> str:
 def split(text: str) -> tuple[str, uuid.UUID]:
     """Read any TypeID; malformed ones raise `NotFound`, like unknown ones."""
     try:
-        parsed = from_string(text)
+        parsed: TypeID[str] = TypeID.from_string(text)
         return parsed.prefix or "", uuid.UUID(bytes=parsed.uuid.bytes)
     except (TypeIDException, ValueError, IndexError, KeyError, OverflowError):
         raise NotFound from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from functools import cache
 
 from iso4217 import Currency
@@ -44,7 +44,7 @@ def parse(value: Decimal, currency: str) -> int:
         if not scaled.is_finite() or scaled != scaled.to_integral_value():
             message = f"{value} has more than the {places} decimal places of {currency}."
             raise InvalidInput(message)
-    except InvalidOperation:
+    except (InvalidOperation, Overflow):
         message = f"{value} is not an amount of money."
         raise InvalidInput(message) from None
     if not 0 <= scaled <= MAX_AMOUNT:

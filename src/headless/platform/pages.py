@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, literal, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, literal, tuple_
 
 from headless.platform import crypto
 from headless.platform.db import Record, Session
@@ -121,7 +121,8 @@ _BAD_CURSOR = "This cursor doesn't belong to this list and sort order. Start aga
 
 def _cursor(order: Order, row: Record) -> str:
     keys = tuple(row)[-len(order.columns) :]
-    return crypto.b64(orjson.dumps([order.tag, *keys]))
+    # PostgreSQL's driver has a UUID class of its own.
+    return crypto.b64(orjson.dumps([order.tag, *keys], default=str))
 
 
 def _values(order: Order, cursor: str) -> list[Any]:
@@ -142,9 +143,11 @@ def _typed(value: Any, column: ColumnElement[Any]) -> Any:
         at = datetime.fromisoformat(value)
         if at.tzinfo is not None:
             return at
-    if isinstance(value, kind) and not isinstance(value, bool) and value not in ("\0",):
-        if not isinstance(value, int) or abs(value) < 2**63:
-            return value
+    if kind is str and isinstance(value, str) and "\0" not in value:
+        return value
+    limit = 2**63 if isinstance(column.type, BigInteger) else 2**31
+    if kind is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) < limit:
+        return value
     raise ValueError
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, select, update
+from sqlalchemy import CheckConstraint, delete, select, update
 from sqlmodel import Field, SQLModel
 
 from headless.payments.rules import AnswerLost, Authorization, NextAction, Outcome, PaymentStatus
@@ -135,16 +135,19 @@ class Sandbox:
             )
             if fresh.first() is None:
                 return True
-            if charge.status not in {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED}:
-                return False
-            void = {"status": PaymentStatus.VOIDED} if charge.status == PaymentStatus.AUTHORIZED else {}
-            returned = await session.execute(
-                update(charges)
-                .where(charges.c.key == payment, charges.c.returned_amount + amount <= charges.c.amount)
-                .values(returned_amount=charges.c.returned_amount + amount, **void)
-                .returning(charges.c.key)
-            )
-            return returned.first() is not None
+            if charge.status in {PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED}:
+                void = {"status": PaymentStatus.VOIDED} if charge.status == PaymentStatus.AUTHORIZED else {}
+                returned = await session.execute(
+                    update(charges)
+                    .where(charges.c.key == payment, charges.c.returned_amount + amount <= charges.c.amount)
+                    .values(returned_amount=charges.c.returned_amount + amount, **void)
+                    .returning(charges.c.key)
+                )
+                if returned.first() is not None:
+                    return True
+            # Refused: asked again with this key, the answer must not be that it was done.
+            await session.execute(delete(returns).where(returns.c.key == key))
+            return False
 
 
 async def _charge(session: Session, key: UUID) -> Record:

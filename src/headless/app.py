@@ -1,0 +1,192 @@
+"""How is a web process put together?"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from headless import worker
+from headless.graphql import playground
+from headless.graphql.context import Server
+from headless.graphql.schema import sdl
+from headless.graphql.server.execution import Engine
+from headless.graphql.server.http import HttpEndpoint
+from headless.graphql.server.sockets import LARGEST_FRAME, SocketEndpoint
+from headless.payments.providers.sandbox import Sandbox
+from headless.payments.service import Providers
+from headless.platform import observe
+from headless.platform.crypto import Signer
+from headless.platform.db import Database
+from headless.platform.errors import Fault
+from headless.platform.hub import Hub
+from headless.platform.outbox import Numberer
+from headless.settings import LOCALHOST_ORIGIN, Settings
+from headless.shop import queries as shop_queries
+
+LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+SILENT_SOCKET_SECONDS = 10
+
+
+def server_of(settings: Settings, database: Database) -> Server:
+    """Everything that operations share."""
+    return Server(
+        settings=settings,
+        database=database,
+        hub=Hub(database),
+        signer=Signer(settings.secrets),
+        providers=Providers({"sandbox": Sandbox(database)}, timeout_seconds=settings.provider_timeout_seconds),
+    )
+
+
+def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
+    """Make the ASGI application; its lifespan opens the database and starts the live hub."""
+    observe.configure(settings.log_level)
+    database = Database(settings.database, pool_size=settings.database_pool_size)
+    server = server_of(settings, database)
+    engine = Engine(server)
+    origins = _origins(settings)
+    sockets = SocketEndpoint(engine, is_allowed_origin=lambda origin: bool(origins.fullmatch(origin)))
+    graphql = HttpEndpoint(engine)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await server.hub.start()
+        loops = [server.hub.run(), Numberer(database, tell=server.hub.wake).run()]
+        if with_worker:
+            loops.append(worker.work(server))
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            server.hub.close()
+            await sockets.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await database.close()
+
+    async def schema(_request: Request) -> Response:
+        return PlainTextResponse(sdl(), headers={"Cache-Control": "no-cache"})
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        try:
+            async with asyncio.timeout(2), database.reading() as session:
+                await shop_queries.shop(session)
+        except (Fault, TimeoutError, OSError):
+            return JSONResponse({"status": "unavailable"}, status_code=503, headers={"Retry-After": "1"})
+        return JSONResponse({"status": "ok"})
+
+    async def home(_request: Request) -> Response:
+        return RedirectResponse("/graphql", status_code=302)
+
+    routes: list[BaseRoute] = [
+        Route("/", home),
+        *(Route(path, graphql.respond, methods=["GET", "POST"]) for path in ("/graphql", "/graphql/")),
+        *(WebSocketRoute(path, sockets.serve) for path in ("/graphql", "/graphql/")),
+        Route("/graphql/schema.graphql", schema),
+        Route("/livez", live),
+        Route("/readyz", ready),
+        Route("/payments/sandbox/{payment}", _sandbox_action),
+        Mount("/media", _Media(directory=settings.media_dir, check_dir=False)),
+        *playground.routes(),
+    ]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origin_regex=origins.pattern,
+        allow_methods=["GET", "POST"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "GraphQL-Require-Preflight",
+        ],
+        expose_headers=["Retry-After", "Server-Timing"],
+        max_age=3600,
+    )
+    return Starlette(routes=routes, middleware=[cors], lifespan=lifespan)
+
+
+def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """The HTTP server's own limits: small WebSocket frames, no compression of them, a bounded farewell."""
+    _allow_many_sockets()
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws_max_size=LARGEST_FRAME,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Bind the listening socket; raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Clients that never read are given up by the kernel; uvicorn has no such limit.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SOCKET_SECONDS * 1000)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+class _Media(StaticFiles):
+    """Pictures of the shop; nothing in them may run."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+
+async def _sandbox_action(_request: Request) -> Response:
+    text = "This is where a buyer would confirm the payment with his bank. Now call checkoutComplete again.\n"
+    return PlainTextResponse(text)
+
+
+def _origins(settings: Settings) -> re.Pattern[str]:
+    """Which browser origins may call, over HTTP and WebSocket alike."""
+    allowed = list(settings.cors_origins)
+    if "*" in allowed:
+        return re.compile(r".+")
+    patterns = [re.escape(origin) for origin in allowed if origin != LOCALHOST_ORIGIN]
+    if settings.development or LOCALHOST_ORIGIN in allowed:
+        patterns.append(LOCAL_ORIGIN)
+    return re.compile("|".join(patterns) or r"(?!)")
+
+
+def _allow_many_sockets() -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,410 @@
+"""How do products, variants and collections look in the API?"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, cast
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from headless.accounts.rules import Permission
+from headless.catalog import models, queries
+from headless.catalog.models import ProductStatus
+from headless.catalog.queries import ProductSortKey
+from headless.graphql.context import Context, Info, sent
+from headless.graphql.declare import PUBLIC, field, id_of, query, view
+from headless.graphql.money import Money, PriceRange, amount, amount_or_none
+from headless.graphql.nodes import Node, finds
+from headless.graphql.pages import Connection, page
+from headless.graphql.scalars import URL
+from headless.inventory import queries as inventory_queries
+from headless.inventory.queries import Sellable
+from headless.platform import ids
+from headless.platform.db import Record
+from headless.platform.errors import BadUserInput, NotFound
+from headless.platform.pages import slice_of, window
+from headless.pricing import queries as pricing_queries
+
+if TYPE_CHECKING:
+    from headless.graphql.inventory import InventoryLevel
+
+strawberry.enum(ProductStatus, description="Where a product stands.")
+strawberry.enum(ProductSortKey, description="What a list of products is sorted by.")
+
+
+@strawberry.type(description="What search engines show.")
+class Seo:
+    title: str | None
+    description: str | None
+
+
+@strawberry.type(description="A way in which a product's variants differ.")
+class ProductOption:
+    name: str
+    values: list[str]
+
+
+@strawberry.type(description="An option's value.")
+class SelectedOption:
+    name: str
+    value: str
+
+
+@strawberry.input(description="An option's value.")
+class SelectedOptionInput:
+    name: str
+    value: str
+
+
+@view(models.Media)
+class Media(Node):
+    """A picture of a product."""
+
+    id: strawberry.ID = id_of("media")
+    alt_text: str
+    width: int | None
+    height: int | None
+
+    @field
+    def url(self: models.Media, info: Info) -> URL:
+        """Where the picture is."""
+        if self.url.startswith(("https://", "http://")):
+            return URL(self.url)
+        return URL(f"{info.context.server.settings.base_url}/media/{self.url}")
+
+
+@view(models.Variant)
+class ProductVariant(Node):
+    """One buyable form of a product."""
+
+    id: strawberry.ID = id_of("variant")
+    title: str
+    sku: str | None
+    barcode: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @field
+    async def price(self: models.Variant, info: Info) -> Money | None:
+        """The price in the channel; null while it has none there."""
+        found, channel = await _price(self, info.context)
+        return amount(found.amount, channel.currency_code) if found else None
+
+    @field
+    async def compare_at_price(self: models.Variant, info: Info) -> Money | None:
+        """The price that is struck through."""
+        found, channel = await _price(self, info.context)
+        return amount_or_none(found.compare_at_amount, channel.currency_code) if found else None
+
+    @field
+    async def available_for_sale(self: models.Variant, info: Info) -> bool:
+        """Whether a checkout would grant at least one unit now."""
+        found, _channel = await _price(self, info.context)
+        stock = await _sellable(self.id, info.context)
+        return found is not None and stock.grants(1) and await _is_published(self.product_id, info.context)
+
+    @field
+    async def quantity_available(self: models.Variant, info: Info) -> int | None:
+        """How many units a checkout would grant now; null when stock isn't tracked."""
+        stock = await _sellable(self.id, info.context)
+        return stock.quantity if stock.is_tracked else None
+
+    @field
+    async def currently_not_in_stock(self: models.Variant, info: Info) -> bool:
+        """Whether stock is tracked and nothing of it can be sold now."""
+        return not (await _sellable(self.id, info.context)).grants(1)
+
+    @field
+    def selected_options(self: models.Variant) -> list[SelectedOption]:
+        """The value of each option of the product."""
+        return [SelectedOption(name=entry["name"], value=entry["value"]) for entry in self.selected_options]
+
+    @field
+    async def image(self: models.Variant, info: Info) -> Media | None:
+        """The variant's own picture, else the product's first."""
+        pictures = await info.context.load(queries.media_by_product, self.product_id) or []
+        own = next((picture for picture in pictures if picture.id == self.image_id), None)
+        return cast("Media | None", own or next(iter(pictures), None))
+
+    @field
+    async def product(self: models.Variant, info: Info) -> "Product":
+        """The product that this is a form of."""
+        context = info.context
+        return cast("Product", await context.load(queries.products_by_id, self.product_id, await context.eye()))
+
+    @field(requires=Permission.READ_INVENTORY)
+    async def inventory_levels(
+        self: models.Variant, info: Info
+    ) -> list[Annotated["InventoryLevel", strawberry.lazy("headless.graphql.inventory")]] | None:
+        """Stock by location."""
+        return await info.context.load(inventory_queries.stocks_by_variant, self.id) or []
+
+
+@view(models.Product)
+class Product(Node):
+    """A thing for sale, in one or more variants."""
+
+    id: strawberry.ID = id_of("product")
+    handle: str
+    title: str
+    description: str
+    description_html: str
+    vendor: str
+    product_type: str
+    tags: list[str]
+    status: ProductStatus
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @field
+    def published_at(self: Any) -> datetime | None:
+        """Since when it is published in the channel."""
+        return cast("datetime | None", self.published_at if self.is_published else None)
+
+    @field
+    def seo(self: models.Product) -> Seo:
+        """What search engines show."""
+        return Seo(title=self.seo_title, description=self.seo_description)
+
+    @field
+    def options(self: models.Product) -> list[ProductOption]:
+        """How its variants differ."""
+        return [ProductOption(name=option["name"], values=option["values"]) for option in self.options]
+
+    @field
+    async def variants(
+        self: models.Product,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[ProductVariant]:
+        """Its variants in their order."""
+        wanted = window(sent(first), sent(after), sent(last), sent(before))
+        rows = await info.context.load(queries.variants_by_product, self.id) or []
+        return cast("Connection[ProductVariant]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+
+    @field
+    async def variant_by_selected_options(
+        self: models.Product, info: Info, selected_options: list[SelectedOptionInput]
+    ) -> ProductVariant | None:
+        """The variant with exactly these option values."""
+        wanted = {option.name: option.value for option in selected_options}
+        for row in await info.context.load(queries.variants_by_product, self.id) or []:
+            if {entry["name"]: entry["value"] for entry in row.selected_options} == wanted:
+                return cast("ProductVariant", row)
+        return None
+
+    @field
+    async def price_range(self: Any, info: Info) -> PriceRange:
+        """The lowest and highest price in the channel."""
+        currency = (await info.context.channel()).currency_code
+        return PriceRange(
+            min_variant_price=amount(self.min_amount, currency), max_variant_price=amount(self.max_amount, currency)
+        )
+
+    @field
+    async def compare_at_price_range(self: Any, info: Info) -> PriceRange | None:
+        """The lowest and highest price that is struck through; null when none is."""
+        if self.min_compare_at_amount is None:
+            return None
+        currency = (await info.context.channel()).currency_code
+        return PriceRange(
+            min_variant_price=amount(self.min_compare_at_amount, currency),
+            max_variant_price=amount(self.max_compare_at_amount, currency),
+        )
+
+    @field
+    def available_for_sale(self: Any) -> bool:
+        """Whether any of its variants can be bought now."""
+        return bool(self.is_available and self.is_published and self.status == ProductStatus.ACTIVE)
+
+    @field
+    async def total_inventory(self: models.Product, info: Info) -> int:
+        """Units that can be sold, summed over variants whose stock is tracked."""
+        rows = await info.context.load(queries.variants_by_product, self.id) or []
+        stocks = [await _sellable(row.id, info.context) for row in rows]
+        return sum(stock.quantity for stock in stocks if stock.is_tracked)
+
+    @field
+    async def featured_media(self: models.Product, info: Info) -> Media | None:
+        """The first picture."""
+        return cast("Media | None", next(iter(await info.context.load(queries.media_by_product, self.id) or []), None))
+
+    @field
+    async def media(
+        self: models.Product, info: Info, first: int | None = UNSET, after: str | None = UNSET
+    ) -> Connection[Media]:
+        """Its pictures in their order."""
+        wanted = window(sent(first), sent(after), None, None)
+        rows = await info.context.load(queries.media_by_product, self.id) or []
+        return cast("Connection[Media]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+
+    @field
+    async def collections(
+        self: models.Product, info: Info, first: int | None = UNSET, after: str | None = UNSET
+    ) -> Connection["Collection"]:
+        """The collections that show it."""
+        wanted = window(sent(first), sent(after), None, None)
+        rows = await info.context.load(queries.collections_by_product, self.id) or []
+        return cast("Connection[Collection]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+
+
+@view(models.Collection)
+class Collection(Node):
+    """Products shown together."""
+
+    id: strawberry.ID = id_of("collection")
+    handle: str
+    title: str
+    description: str
+    description_html: str
+    version: int
+    updated_at: datetime
+
+    @field
+    async def products(
+        self: models.Collection,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        sort_key: ProductSortKey | None = UNSET,
+        reverse: bool = False,
+    ) -> Connection[Product]:
+        """Its visible products; without a sort key in the collection's own order."""
+        wanted = window(sent(first), sent(after), sent(last), sent(before))
+        eye = await info.context.eye()
+        async with info.context.reading() as session:
+            found = await queries.collection_product_page(
+                session, eye, wanted, collection_id=self.id, sort=sent(sort_key), is_reversed=reverse
+            )
+        return cast("Connection[Product]", page(found))
+
+
+@strawberry.type
+class CatalogQueries:
+    @query(requires=PUBLIC)
+    async def product(self, info: Info, id: strawberry.ID | None = UNSET, handle: str | None = UNSET) -> Product | None:
+        """A product by id or handle."""
+        eye = await info.context.eye()
+        product_id = ids.decode("product", id) if _one_of(id=sent(id), handle=sent(handle)) == "id" and id else None
+        async with info.context.reading() as session:
+            return cast(
+                "Product", _seen(await queries.product(session, eye, product_id=product_id, handle=sent(handle)))
+            )
+
+    @query(requires=PUBLIC)
+    async def products(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        query: str | None = UNSET,
+        sort_key: ProductSortKey | None = UNSET,
+        reverse: bool = False,
+    ) -> Connection[Product]:
+        """Products; `query` finds those whose title, vendor, type or tags hold all its words."""
+        wanted = window(sent(first), sent(after), sent(last), sent(before))
+        eye = await info.context.eye()
+        async with info.context.reading() as session:
+            found = await queries.product_page(
+                session, eye, wanted, query=sent(query), sort=sent(sort_key) or ProductSortKey.ID, is_reversed=reverse
+            )
+        return cast("Connection[Product]", page(found))
+
+    @query(requires=PUBLIC)
+    async def collection(
+        self, info: Info, id: strawberry.ID | None = UNSET, handle: str | None = UNSET
+    ) -> Collection | None:
+        """A collection by id or handle."""
+        collection_id = (
+            ids.decode("collection", id) if _one_of(id=sent(id), handle=sent(handle)) == "id" and id else None
+        )
+        async with info.context.reading() as session:
+            found = await queries.collection(session, collection_id=collection_id, handle=sent(handle))
+        return cast("Collection", _seen(found))
+
+    @query(requires=PUBLIC)
+    async def collections(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        reverse: bool = False,
+    ) -> Connection[Collection]:
+        """Collections by title."""
+        wanted = window(sent(first), sent(after), sent(last), sent(before))
+        async with info.context.reading() as session:
+            return cast(
+                "Connection[Collection]", page(await queries.collection_page(session, wanted, is_reversed=reverse))
+            )
+
+    @query(requires=PUBLIC)
+    async def variant(
+        self, info: Info, id: strawberry.ID | None = UNSET, sku: str | None = UNSET
+    ) -> ProductVariant | None:
+        """A variant by id or SKU."""
+        by_id = _one_of(id=sent(id), sku=sent(sku)) == "id"
+        if by_id:
+            return cast("ProductVariant", _seen(await find_variant(info, ids.decode("variant", str(id)))))
+        eye = await info.context.eye()
+        async with info.context.reading() as session:
+            return cast("ProductVariant", _seen(await queries.variant_by_sku(session, eye, str(sku))))
+
+
+@finds("product", "Product")
+async def find_product(info: Info, product_id: UUID) -> Record | None:
+    return cast("Record | None", await info.context.load(queries.products_by_id, product_id, await info.context.eye()))
+
+
+@finds("variant", "ProductVariant")
+async def find_variant(info: Info, variant_id: UUID) -> Record | None:
+    return cast("Record | None", await info.context.load(queries.variants_by_id, variant_id, await info.context.eye()))
+
+
+@finds("collection", "Collection")
+async def find_collection(info: Info, collection_id: UUID) -> Record | None:
+    async with info.context.reading() as session:
+        return await queries.collection(session, collection_id=collection_id)
+
+
+async def _price(variant: models.Variant, context: Context) -> tuple[Record | None, Record]:
+    channel = await context.channel()
+    return await context.load(pricing_queries.prices_by_variant, variant.id, channel.id), channel
+
+
+async def _sellable(variant_id: UUID, context: Context) -> Sellable:
+    found: Sellable | None = await context.load(inventory_queries.sellable_by_variant, variant_id)
+    return found or Sellable(is_tracked=True, quantity=0)
+
+
+async def _is_published(product_id: UUID, context: Context) -> bool:
+    """Shoppers reach only what is published; staff are told what shoppers would be told."""
+    eye = await context.eye()
+    if not eye.sees_hidden:
+        return True
+    product = await context.load(queries.products_by_id, product_id, eye)
+    return bool(product and product.is_published and product.status == ProductStatus.ACTIVE)
+
+
+def _one_of(**values: object) -> str:
+    names = [name for name, value in values.items() if value is not None]
+    if len(names) != 1:
+        message = f"Give exactly one of {' and '.join(values)}."
+        raise BadUserInput(message)
+    return names[0]
+
+
+def _seen(row: Record | None) -> Record:
+    if row is None:
+        raise NotFound
+    return row

@@ -1,0 +1,208 @@
+"""How do checkouts look in the API, and how does a cart become an order?"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar, cast
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from headless.accounts.rules import Permission
+from headless.cart import queries as cart_queries
+from headless.cart import service as carts
+from headless.checkout import completion, models, queries, rules, service
+from headless.checkout.completion import Wish
+from headless.checkout.rules import CheckoutStatus
+from headless.graphql.cart import Cart, CartWarning, Cost, cost
+from headless.graphql.context import Context, Info
+from headless.graphql.declare import PUBLIC, decoded, errors, field, id_of, input_type, mutation, payload, view
+from headless.graphql.errors import UserError, user_error
+from headless.graphql.nodes import Node, finds
+from headless.graphql.orders import Order
+from headless.graphql.scalars import URL
+from headless.orders import queries as order_queries
+from headless.payments import queries as payment_queries
+from headless.platform import idempotency
+from headless.platform.db import Record
+from headless.platform.errors import InvalidInput
+
+strawberry.enum(CheckoutStatus, description="Where a checkout stands.")
+LONGEST_TOKEN = 500
+
+
+@strawberry.type(description="What the buyer has to do before the payment can go on.")
+class NextAction:
+    type: str = strawberry.field(description="REDIRECT: send the buyer to the url, then complete the checkout again.")
+    url: URL
+    client_secret: str
+
+
+@view(models.Checkout)
+class Checkout(Node):
+    """One attempt to buy a cart: its prices are frozen and its stock is held until it expires."""
+
+    id: strawberry.ID = id_of("checkout")
+    status: CheckoutStatus
+    expires_at: datetime
+
+    @field
+    def cost(self: models.Checkout) -> Cost:
+        """What will be charged."""
+        quote = rules.load(self.quote)
+        return cost(quote.totals, quote.currency)
+
+    @field
+    async def next_action(self: models.Checkout, info: Info) -> NextAction | None:
+        """What the payment waits for, while the status is ACTION_REQUIRED."""
+        if self.status != CheckoutStatus.ACTION_REQUIRED or self.payment_id is None:
+            return None
+        async with info.context.reading() as session:
+            payment = await payment_queries.payment(session, self.payment_id)
+        if payment.next_action is None:
+            return None
+        wanted = payment.next_action
+        return NextAction(type=wanted["type"], url=URL(wanted["url"]), client_secret=wanted["client_secret"])
+
+    @field
+    async def order(self: models.Checkout, info: Info) -> Order | None:
+        """The order that it ended in."""
+        if self.order_id is None:
+            return None
+        return cast("Order", await info.context.load(order_queries.orders_by_id, self.order_id))
+
+
+@input_type
+class CheckoutStartInput:
+    cart_id: strawberry.ID
+    accept_price_changes: bool = False
+    idempotency_key: str | None = UNSET
+
+
+@input_type
+class CheckoutPaymentInput:
+    """How it is paid; never a card number, always a provider's token."""
+
+    provider: str
+    token: str
+
+
+@input_type
+class CheckoutCompleteInput:
+    cart_id: strawberry.ID
+    payment: CheckoutPaymentInput
+    accept_price_changes: bool = False
+    idempotency_key: str | None = UNSET
+
+
+@input_type
+class CheckoutCancelInput:
+    cart_id: strawberry.ID
+    idempotency_key: str | None = UNSET
+
+
+@payload
+class _CheckoutPayload:
+    checkout: Checkout | None = None
+    cart: Cart | None = None
+    order: Order | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+    warnings: list[CartWarning] = strawberry.field(default_factory=list)
+
+
+P = TypeVar("P", bound=_CheckoutPayload)
+
+
+@payload
+class CheckoutStartPayload(_CheckoutPayload):
+    """The checkout, holding stock until it expires."""
+
+
+@payload
+class CheckoutCompletePayload(_CheckoutPayload):
+    """The order, or what the payment waits for."""
+
+
+@payload
+class CheckoutCancelPayload(_CheckoutPayload):
+    """The cancelled checkout."""
+
+
+@strawberry.type
+class CheckoutMutations:
+    @mutation(requires=PUBLIC)
+    async def checkout_start(self, info: Info, input: CheckoutStartInput) -> CheckoutStartPayload | None:
+        """Check the cart, freeze its prices and hold its stock; again on the same cart renews that."""
+        context = info.context
+        cart_id = decoded("cart", input.cart_id, "cartId")
+        claim = context.claim("checkoutStart", input, guest=cart_id)
+        async with context.transaction() as session:
+            earlier = await idempotency.begin(session, claim)
+            if earlier is None:
+                cart = await carts.lock(session, cart_id)
+                current = await service.live(session, cart_id)
+                started = await service.start(
+                    session,
+                    cart,
+                    current,
+                    accept_price_changes=input.accept_price_changes,
+                    terms=context.server.terms,
+                )
+                await idempotency.finish(session, claim, {"checkout": str(started.id)})
+            context.is_replayed = earlier is not None
+        return await _answer(CheckoutStartPayload, context, cart_id)
+
+    @mutation(requires=PUBLIC)
+    async def checkout_complete(self, info: Info, input: CheckoutCompleteInput) -> CheckoutCompletePayload | None:
+        """Pay and place the order, exactly once per cart; starts the checkout if it isn't started."""
+        context = info.context
+        cart_id = decoded("cart", input.cart_id, "cartId")
+        if not 1 <= len(input.payment.token) <= LONGEST_TOKEN:
+            message = f"A payment token has 1 to {LONGEST_TOKEN} characters."
+            raise InvalidInput(message, field=("payment", "token"))
+        wish = Wish(
+            cart_id=cart_id,
+            provider=input.payment.provider,
+            token=input.payment.token,
+            accept_price_changes=input.accept_price_changes,
+            claim=context.claim("checkoutComplete", input, guest=cart_id, required=True),
+        )
+        await context.close()
+        server = context.server
+        result = await completion.complete(server.database, server.providers, wish, server.rules)
+        context.forget()
+        context.is_replayed = result.is_replayed
+        return await _answer(
+            CheckoutCompletePayload, context, cart_id, [user_error(refusal) for refusal in result.refusals]
+        )
+
+    @mutation(requires=PUBLIC)
+    async def checkout_cancel(self, info: Info, input: CheckoutCancelInput) -> CheckoutCancelPayload | None:
+        """Give the held stock back; the cart stays."""
+        context = info.context
+        cart_id = decoded("cart", input.cart_id, "cartId")
+        claim = context.claim("checkoutCancel", input, guest=cart_id)
+        async with context.transaction() as session:
+            earlier = await idempotency.begin(session, claim)
+            if earlier is None:
+                ended = await service.cancel(session, cart_id)
+                await idempotency.finish(session, claim, {"checkout": str(ended.id)})
+            context.is_replayed = earlier is not None
+        return await _answer(CheckoutCancelPayload, context, cart_id)
+
+
+@finds("checkout", "Checkout")
+async def find_checkout(info: Info, checkout_id: UUID) -> Record | None:
+    """Only staff: a checkout's id is no secret, unlike its cart's."""
+    if not info.context.actor.may(Permission.READ_ORDERS):
+        return None
+    return cast("Record | None", await info.context.load(queries.checkouts_by_id, checkout_id))
+
+
+async def _answer(made: type[P], context: Context, cart_id: UUID, refusals: Sequence[UserError] = ()) -> P:
+    checkout = await context.load(queries.checkouts_by_cart, cart_id)
+    cart = await context.load(cart_queries.carts_by_id, cart_id)
+    order = None
+    if checkout is not None and checkout.order_id is not None:
+        order = await context.load(order_queries.orders_by_id, checkout.order_id)
+    return made(checkout=checkout, cart=cart, order=order, user_errors=list(refusals))

@@ -1,0 +1,179 @@
+"""What does one operation know: who asks, through which channel, and how to read and write?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.types.base import has_object_definition
+
+from headless.accounts.rules import ANONYMOUS, Actor, Permission
+from headless.catalog.queries import Eye
+from headless.checkout.completion import Rules
+from headless.checkout.service import Terms
+from headless.payments.service import Providers
+from headless.platform import idempotency
+from headless.platform.crypto import Signer
+from headless.platform.db import Database, Record, Session
+from headless.platform.errors import BadUserInput
+from headless.platform.hub import Hub
+from headless.platform.idempotency import Claim
+from headless.platform.loaders import Batch, Loaders
+from headless.settings import Settings
+from headless.shop import queries as shop_queries
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What all operations of a process share."""
+
+    settings: Settings
+    database: Database
+    hub: Hub
+    signer: Signer
+    providers: Providers
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(
+            reservation=timedelta(minutes=self.settings.reservation_minutes),
+            cart_lifetime=timedelta(days=self.settings.cart_days),
+        )
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(capture=self.settings.capture == "automatic", terms=self.terms, base_url=self.settings.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What `@inContext` of the operation asks for."""
+
+    channel: str | None = None
+    country: str | None = None
+    language: str | None = None
+
+
+class Context:
+    """The context of one operation, or of one event of a subscription."""
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        actor: Actor = ANONYMOUS,
+        market: Market | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        self.server = server
+        self.actor = actor
+        self.market = market or Market()
+        self.idempotency_key = idempotency_key
+        self.is_replayed = False
+        self.loaders = Loaders(self.reading)
+        self._lock = asyncio.Lock()
+        self._session: Session | None = None
+        self._opened: Any = None
+        self._channel: Record | None = None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        """The operation's one read session, one user at a time, opened when first asked for."""
+        async with self._lock:
+            if self._session is None:
+                self._opened = self.server.database.reading()
+                self._session = await self._opened.__aenter__()
+            yield self._session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Write; what was read before is forgotten, so that the payload shows the new state."""
+        await self.close()
+        async with self.server.database.transaction() as session:
+            yield session
+        self.forget()
+
+    async def close(self) -> None:
+        """Give the read session back."""
+        async with self._lock:
+            opened, self._opened, self._session = self._opened, None, None
+            if opened is not None:
+                await opened.__aexit__(None, None, None)
+
+    def forget(self) -> None:
+        self.loaders.clear()
+        self._channel = None
+
+    async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:
+        return await self.loaders.load(batch, key, *arguments)
+
+    async def channel(self) -> Record:
+        """The market's channel; raises `BadUserInput` for an unknown one."""
+        if self._channel is None:
+            async with self.reading() as session:
+                if self._channel is None:
+                    self._channel = await shop_queries.channel(session, self.market.channel)
+        return self._channel
+
+    async def eye(self) -> Eye:
+        return Eye((await self.channel()).id, sees_hidden=self.actor.may(Permission.READ_PRODUCTS))
+
+    def claim(
+        self,
+        operation: str,
+        input: object,  # noqa: A002 - the API's word
+        *,
+        guest: UUID | None = None,
+        required: bool = False,
+    ) -> Claim:
+        """What makes this mutation happen once, if its caller asks for it: in the input, or by header."""
+        values = _plain(input)
+        key = values.pop("idempotency_key", None)
+        if key is not None and self.idempotency_key is not None and key != self.idempotency_key:
+            message = "The header Idempotency-Key and the input's idempotencyKey differ. Send one of them."
+            raise BadUserInput(message)
+        if self.actor.token_id is not None:
+            scope = f"token:{self.actor.token_id}"
+        else:
+            scope = f"cart:{guest}"
+        return idempotency.claim(scope, key or self.idempotency_key, operation, values, required=required)
+
+    def order_token(self, order_id: UUID) -> str:
+        """What lets a guest read and follow an order: an HMAC of its id, so that it can be shown again."""
+        return f"oat_{self.server.signer.sign('order', order_id.bytes, size=24).hex()}"
+
+    def is_order_token(self, order_id: UUID, token: str) -> bool:
+        try:
+            signature = bytes.fromhex(token.removeprefix("oat_"))
+        except ValueError:
+            return False
+        return self.server.signer.verify("order", order_id.bytes, signature, size=24)
+
+
+Info = strawberry.Info[Context, None]
+
+
+def _plain(value: Any) -> Any:
+    """An input as JSON-ready values; omitted fields are left out."""
+    if isinstance(value, Enum):
+        return value.value
+    if has_object_definition(value):
+        fields = {field.name: getattr(value, field.name) for field in value.__strawberry_definition__.fields}
+        return {name: _plain(part) for name, part in fields.items() if part is not strawberry.UNSET}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value
+
+
+def given(**values: Any) -> Mapping[str, Any]:
+    """Only those arguments that the client sent."""
+    return {name: value for name, value in values.items() if value is not strawberry.UNSET}
+
+
+def sent(value: Any, otherwise: Any = None) -> Any:
+    return otherwise if value is strawberry.UNSET else value

@@ -1,0 +1,362 @@
+"""How do staff make and change products in the API?"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from headless.accounts.rules import Permission
+from headless.catalog import queries
+from headless.catalog import service as catalog
+from headless.catalog.models import ProductStatus
+from headless.catalog.rules import Option
+from headless.catalog.service import ProductDraft
+from headless.graphql.catalog import Product, ProductVariant, SelectedOptionInput
+from headless.graphql.context import Context, Info, given, sent
+from headless.graphql.declare import decoded, errors, input_type, mutation, payload
+from headless.graphql.errors import UserError
+from headless.merchandising import service
+from headless.merchandising.service import NewVariant, VariantChange
+from headless.platform.errors import InvalidInput
+from headless.shop import queries as shop_queries
+
+MOST_VARIANTS = 250
+
+
+@input_type
+class ProductOptionInput:
+    """A way in which variants differ."""
+
+    name: str
+    values: list[str]
+
+
+@input_type
+class SeoInput:
+    """What search engines show."""
+
+    title: str | None = UNSET
+    description: str | None = UNSET
+
+
+@input_type
+class ProductVariantInput:
+    """A new variant."""
+
+    sku: str | None = UNSET
+    barcode: str | None = UNSET
+    price: Decimal
+    compare_at_price: Decimal | None = UNSET
+    selected_options: list[SelectedOptionInput] | None = UNSET
+    tracked: bool = True
+
+
+@input_type
+class ProductCreateInput:
+    """A new product; without variants it gets one default variant."""
+
+    title: str
+    handle: str | None = UNSET
+    description_html: str | None = UNSET
+    vendor: str | None = UNSET
+    product_type: str | None = UNSET
+    tags: list[str] | None = UNSET
+    status: ProductStatus | None = UNSET
+    seo: SeoInput | None = UNSET
+    options: list[ProductOptionInput] | None = UNSET
+    variants: list[ProductVariantInput] | None = UNSET
+    external_reference: str | None = UNSET
+
+
+@input_type
+class ProductUpdateInput:
+    """What becomes of a product: an omitted field stays, null clears."""
+
+    id: strawberry.ID
+    expected_version: int
+    title: str | None = UNSET
+    handle: str | None = UNSET
+    description_html: str | None = UNSET
+    vendor: str | None = UNSET
+    product_type: str | None = UNSET
+    tags: list[str] | None = UNSET
+    status: ProductStatus | None = UNSET
+    seo: SeoInput | None = UNSET
+    options: list[ProductOptionInput] | None = UNSET
+    external_reference: str | None = UNSET
+
+
+@input_type
+class ProductVariantsCreateInput:
+    product_id: strawberry.ID
+    variants: list[ProductVariantInput]
+
+
+@input_type
+class ProductVariantUpdateInput:
+    """What becomes of a variant: an omitted field stays, null clears."""
+
+    id: strawberry.ID
+    expected_version: int
+    sku: str | None = UNSET
+    barcode: str | None = UNSET
+    price: Decimal | None = UNSET
+    compare_at_price: Decimal | None = UNSET
+    selected_options: list[SelectedOptionInput] | None = UNSET
+    tracked: bool | None = UNSET
+
+
+@input_type
+class ProductVariantsUpdateInput:
+    product_id: strawberry.ID
+    variants: list[ProductVariantUpdateInput]
+
+
+@input_type
+class ProductPublishInput:
+    id: strawberry.ID
+    channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
+
+
+@input_type
+class ProductUnpublishInput:
+    id: strawberry.ID
+    channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
+
+
+@payload
+class ProductCreatePayload:
+    """The new product."""
+
+    product: Product | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@payload
+class ProductUpdatePayload:
+    """The product as it is now."""
+
+    product: Product | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@payload
+class ProductPublishPayload:
+    """The product, visible in the channel."""
+
+    product: Product | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@payload
+class ProductUnpublishPayload:
+    """The product, hidden in the channel."""
+
+    product: Product | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@payload
+class ProductVariantsCreatePayload:
+    """The product with its new variants."""
+
+    product: Product | None = None
+    variants: list[ProductVariant] | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@payload
+class ProductVariantsUpdatePayload:
+    """The product with its changed variants."""
+
+    product: Product | None = None
+    variants: list[ProductVariant] | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+
+
+@strawberry.type
+class ProductMutations:
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_create(self, info: Info, input: ProductCreateInput) -> ProductCreatePayload | None:
+        """Make a product, hidden until it is published."""
+        context = info.context
+        channel = await context.channel()
+        seo = sent(input.seo)
+        draft = ProductDraft(
+            title=input.title,
+            handle=sent(input.handle),
+            description_html=sent(input.description_html) or "",
+            vendor=sent(input.vendor) or "",
+            product_type=sent(input.product_type) or "",
+            tags=sent(input.tags) or (),
+            status=sent(input.status) or ProductStatus.DRAFT,
+            seo_title=sent(seo.title) if seo else None,
+            seo_description=sent(seo.description) if seo else None,
+            options=_options(sent(input.options) or []),
+            external_reference=sent(input.external_reference) or None,
+        )
+        drafts = _new_variants(sent(input.variants) or [])
+        async with context.transaction() as session:
+            product_id = await service.create_product(session, draft, drafts, channel=channel, actor=context.actor.name)
+        return ProductCreatePayload(product=await _product(context, product_id))
+
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_update(self, info: Info, input: ProductUpdateInput) -> ProductUpdatePayload | None:
+        """Change a product, if it is still the version that you saw."""
+        context = info.context
+        product_id = decoded("product", input.id, "id")
+        changes = _columns(input)
+        async with context.transaction() as session:
+            await catalog.update_product(
+                session,
+                product_id,
+                expected_version=input.expected_version,
+                changes=changes,
+                actor=context.actor.name,
+            )
+        return ProductUpdatePayload(product=await _product(context, product_id))
+
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_publish(self, info: Info, input: ProductPublishInput) -> ProductPublishPayload | None:
+        """Show a product in a channel; a draft becomes active."""
+        context = info.context
+        product_id = decoded("product", input.id, "id")
+        async with context.transaction() as session:
+            channel = await shop_queries.channel(session, sent(input.channel))
+            await catalog.publish(session, product_id, channel_id=channel.id)
+        return ProductPublishPayload(product=await _product(context, product_id))
+
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_unpublish(self, info: Info, input: ProductUnpublishInput) -> ProductUnpublishPayload | None:
+        """Hide a product in a channel."""
+        context = info.context
+        product_id = decoded("product", input.id, "id")
+        async with context.transaction() as session:
+            channel = await shop_queries.channel(session, sent(input.channel))
+            await catalog.unpublish(session, product_id, channel_id=channel.id)
+        return ProductUnpublishPayload(product=await _product(context, product_id))
+
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_variants_create(
+        self, info: Info, input: ProductVariantsCreateInput
+    ) -> ProductVariantsCreatePayload | None:
+        """Add variants to a product, all or none."""
+        context = info.context
+        product_id = decoded("product", input.product_id, "productId")
+        drafts = _new_variants(input.variants)
+        channel = await context.channel()
+        async with context.transaction() as session:
+            made = await service.create_variants(session, product_id, drafts, channel=channel, actor=context.actor.name)
+        return ProductVariantsCreatePayload(**await _with_variants(context, product_id, made))
+
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_variants_update(
+        self, info: Info, input: ProductVariantsUpdateInput
+    ) -> ProductVariantsUpdatePayload | None:
+        """Change variants of a product, all or none, each if it is still the version that you saw."""
+        context = info.context
+        product_id = decoded("product", input.product_id, "productId")
+        changes = [_change(variant, index) for index, variant in enumerate(_bounded(input.variants))]
+        channel = await context.channel()
+        async with context.transaction() as session:
+            await service.update_variants(session, product_id, changes, channel=channel, actor=context.actor.name)
+        return ProductVariantsUpdatePayload(
+            **await _with_variants(context, product_id, [change.id for change in changes])
+        )
+
+
+def _columns(input: ProductUpdateInput) -> Mapping[str, Any]:
+    changes: dict[str, Any] = dict(
+        given(
+            title=input.title,
+            handle=input.handle,
+            description_html=input.description_html,
+            vendor=input.vendor,
+            product_type=input.product_type,
+            tags=input.tags,
+            external_reference=input.external_reference,
+        )
+    )
+    for name in ("title", "handle"):
+        if name in changes and changes[name] is None:
+            message = f"A product always has a {name}: leave the field out to keep it."
+            raise InvalidInput(message, field=(name,))
+    for name in ("description_html", "vendor", "product_type"):
+        if name in changes:
+            changes[name] = changes[name] or ""
+    if "tags" in changes:
+        changes["tags"] = changes["tags"] or []
+    if input.status is not UNSET and input.status is not None:
+        changes["status"] = input.status
+    if input.options is not UNSET:
+        changes["options"] = _options(input.options or [])
+    if input.seo is not UNSET:
+        seo = given(seo_title=input.seo.title, seo_description=input.seo.description) if input.seo else None
+        changes |= seo if seo is not None else {"seo_title": None, "seo_description": None}
+    return changes
+
+
+def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
+    columns = dict(given(sku=variant.sku, barcode=variant.barcode))
+    columns = {name: value or None for name, value in columns.items()}
+    if sent(variant.tracked) is not None:
+        columns["is_tracked"] = variant.tracked
+    if sent(variant.selected_options) is not None:
+        columns["selected_options"] = tuple((pair.name, pair.value) for pair in variant.selected_options or ())
+    if variant.price is None:
+        message = "A variant always has a price: leave the field out to keep it."
+        raise InvalidInput(message, field=("variants", index, "price"))
+    return VariantChange(
+        id=decoded("variant", variant.id, "variants", index, "id"),
+        expected_version=variant.expected_version,
+        columns=columns,
+        price=service.UNSET if variant.price is UNSET else variant.price,
+        compare_at_price=service.UNSET if variant.compare_at_price is UNSET else variant.compare_at_price,
+    )
+
+
+def _new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
+    return [
+        NewVariant(
+            sku=sent(variant.sku) or None,
+            barcode=sent(variant.barcode) or None,
+            price=variant.price,
+            compare_at_price=sent(variant.compare_at_price),
+            selected_options=tuple((pair.name, pair.value) for pair in sent(variant.selected_options) or ()),
+            is_tracked=variant.tracked,
+        )
+        for variant in _bounded(variants)
+    ]
+
+
+def _bounded(variants: list[Any]) -> list[Any]:
+    if len(variants) > MOST_VARIANTS:
+        message = f"A call carries at most {MOST_VARIANTS} variants."
+        raise InvalidInput(message, field=("variants",))
+    return variants
+
+
+def _options(options: list[ProductOptionInput]) -> tuple[Option, ...]:
+    return tuple(Option(option.name, tuple(option.values)) for option in options)
+
+
+async def _product(context: Context, product_id: UUID) -> Product:
+    """The product for the member of staff who wrote it, published or not."""
+    return cast("Product", await context.load(queries.products_by_id, product_id, await _own_eye(context)))
+
+
+async def _with_variants(context: Context, product_id: UUID, variant_ids: list[UUID]) -> dict[str, Any]:
+    eye = await _own_eye(context)
+    async with context.reading() as session:
+        found = await queries.variants_by_id(session, variant_ids, eye)
+    return {
+        "product": await context.load(queries.products_by_id, product_id, eye),
+        "variants": [found[variant_id] for variant_id in variant_ids],
+    }
+
+
+async def _own_eye(context: Context) -> queries.Eye:
+    return queries.Eye((await context.channel()).id, sees_hidden=True)

@@ -1,0 +1,106 @@
+"""How do the API's scalars read and write their values?"""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NewType
+
+import strawberry
+from iso4217 import Currency
+
+from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
+from headless.shop.rules import COUNTRIES
+
+CurrencyCode = NewType("CurrencyCode", str)
+CountryCode = NewType("CountryCode", str)
+LanguageCode = NewType("LanguageCode", str)
+URL = NewType("URL", str)
+JSON = NewType("JSON", object)
+
+CURRENCIES = frozenset(currency.code for currency in Currency)
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+LONGEST_DECIMAL = 40
+
+
+def parse_decimal(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > LONGEST_DECIMAL:
+        message = 'A Decimal is written as a string, such as "12.50".'
+        raise GraphQLError(message)
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite():
+        message = f'{value!r} is no decimal number. Write it like "12.50".'
+        raise GraphQLError(message)
+    return number
+
+
+def parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decimal:
+    if isinstance(node, StringValueNode | IntValueNode | FloatValueNode):
+        return parse_decimal(node.value)
+    message = 'A Decimal is written as a string, such as "12.50".'
+    raise GraphQLError(message)
+
+
+def parse_datetime(value: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        message = f"{value!r} is no RFC 3339 date and time with a zone, such as 2026-01-31T12:00:00Z."
+        raise GraphQLError(message)
+    return at
+
+
+def write_datetime(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _code(name: str, example: str, is_known: Any) -> Any:
+    def parse(value: object) -> str:
+        if isinstance(value, str) and is_known(value):
+            return value
+        message = f"{value!r} is no {name}. Use one such as {example}."
+        raise GraphQLError(message)
+
+    def parse_literal(node: ValueNode, _variables: object = None) -> str:
+        return parse(node.value if isinstance(node, EnumValueNode | StringValueNode) else None)
+
+    return parse, parse_literal
+
+
+def _scalar(name: str, description: str, example: str, is_known: Any) -> Any:
+    parse, parse_literal = _code(name, example, is_known)
+    return strawberry.scalar(
+        name=name, description=description, serialize=str, parse_value=parse, parse_literal=parse_literal
+    )
+
+
+SCALARS: dict[object, Any] = {
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description="An exact decimal number, written as a string with the currency's own digits.",
+        serialize=str,
+        parse_value=parse_decimal,
+        parse_literal=parse_decimal_literal,
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant by RFC 3339, in UTC.",
+        serialize=write_datetime,
+        parse_value=parse_datetime,
+    ),
+    URL: strawberry.scalar(name="URL", description="An absolute address by RFC 3986.", serialize=str, parse_value=str),
+    JSON: strawberry.scalar(
+        name="JSON", description="Any JSON value.", serialize=lambda value: value, parse_value=lambda value: value
+    ),
+    CurrencyCode: _scalar(
+        "CurrencyCode", "A currency by ISO 4217, as EUR or as a string.", "EUR", CURRENCIES.__contains__
+    ),
+    CountryCode: _scalar(
+        "CountryCode", "A country by ISO 3166-1 alpha-2, as DE or as a string.", "DE", COUNTRIES.__contains__
+    ),
+    LanguageCode: _scalar("LanguageCode", "A language by BCP 47, as EN or as a string.", "EN", LANGUAGE.fullmatch),
+}

@@ -1,0 +1,74 @@
+"""What is the API, whole? The SDL is printed from here."""
+
+from typing import Any
+
+import strawberry
+from strawberry.directive import DirectiveLocation, DirectiveValue
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from graphql import GraphQLObjectType, GraphQLSchema
+from headless.graphql.cart import CartMutations, CartQueries
+from headless.graphql.catalog import CatalogQueries
+from headless.graphql.checkout import CheckoutMutations
+from headless.graphql.inventory import InventoryMutations, InventoryQueries
+from headless.graphql.live import CartChanged, OrderStatusChanged, StockChanged, Subscription
+from headless.graphql.nodes import NodeQueries
+from headless.graphql.orders import OrderMutations, OrderQueries
+from headless.graphql.products import ProductMutations
+from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode
+from headless.graphql.shop import ShopQueries
+
+
+@strawberry.directive(
+    locations=[DirectiveLocation.QUERY, DirectiveLocation.MUTATION, DirectiveLocation.SUBSCRIPTION],
+    name="inContext",
+    description="The market to answer for: its publication, prices and language.",
+)
+def in_context(
+    value: DirectiveValue[Any],
+    channel: str | None = strawberry.UNSET,
+    country: CountryCode | None = strawberry.UNSET,
+    language: LanguageCode | None = strawberry.UNSET,
+) -> Any:
+    return value
+
+
+class _Schema(strawberry.Schema):
+    """Directives are read per operation by the executor: strawberry's extension would visit every field."""
+
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
+        del sync
+        return []
+
+
+Query = merge_types("Query", (ShopQueries, CatalogQueries, CartQueries, OrderQueries, InventoryQueries, NodeQueries))
+Mutation = merge_types(
+    "Mutation", (CartMutations, CheckoutMutations, OrderMutations, ProductMutations, InventoryMutations)
+)
+
+strawberry_schema = _Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[StockChanged, OrderStatusChanged, CartChanged],
+    directives=[in_context],
+    config=StrawberryConfig(scalar_map=SCALARS, info_class=strawberry.Info),
+)
+
+
+def _open_to_rows(made: GraphQLSchema) -> GraphQLSchema:
+    """Resolvers return rows, not instances: abstract types are told apart by their own `resolve_type` alone."""
+    for kind in made.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            kind.is_type_of = None
+    return made
+
+
+schema: GraphQLSchema = _open_to_rows(strawberry_schema._schema)  # noqa: SLF001 - executed by graphql-core itself
+
+
+def sdl() -> str:
+    """The schema definition language text of the API."""
+    return strawberry_schema.as_str() + "\n"

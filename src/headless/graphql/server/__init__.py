@@ -1,0 +1,1 @@
+"""How is the API served over HTTP and WebSocket?"""

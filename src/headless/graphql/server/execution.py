@@ -1,0 +1,274 @@
+"""How does a document become a result? Parsed and validated once per text, executed by graphql-core itself."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+
+import structlog
+from graphql.execution import Executor, create_source_event_stream
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    get_operation_ast,
+    parse,
+    validate,
+)
+from headless.accounts.rules import ANONYMOUS, Actor
+from headless.graphql import limits
+from headless.graphql.context import Context, Market, Server
+from headless.graphql.errors import MOST_ERRORS, formatted, new_request_id, of_fault
+from headless.graphql.schema import schema
+from headless.platform.errors import BadUserInput, Fault, Unavailable
+from headless.platform.hub import TooSlow
+
+log = structlog.get_logger(__name__)
+
+CACHED_DOCUMENTS = 1_000
+KEYED = frozenset(
+    name
+    for name, made in (schema.mutation_type.fields if schema.mutation_type else {}).items()
+    if "idempotencyKey" in getattr(getattr(made.args["input"].type, "of_type", None), "fields", {})
+)
+"""Mutations that can be given an idempotency key by header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, whatever carried it."""
+
+    query: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    operation_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what he says about retries."""
+
+    actor: Actor = ANONYMOUS
+    idempotency_key: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response's body. `is_request_error`: nothing was executed, `data` isn't there."""
+
+    body: dict[str, Any]
+    is_request_error: bool = False
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether nothing could be done because the server is too busy."""
+        errors = self.body.get("errors", ())
+        data = self.body.get("data")
+        done = isinstance(data, dict) and any(value is not None for value in data.values())
+        return not done and any(error["extensions"]["code"] == "UNAVAILABLE" for error in errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that was parsed and validated."""
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+
+    @property
+    def kind(self) -> OperationType:
+        return self.operation.operation
+
+
+class RequestError(Exception):
+    """The request can't be executed at all."""
+
+    def __init__(self, errors: list[GraphQLError], code: str) -> None:
+        super().__init__(code)
+        self.errors = errors
+        self.code = code
+
+    def answer(self) -> Answer:
+        shown = []
+        for error in self.errors[:MOST_ERRORS]:
+            told = formatted(error, request_id="")
+            told["extensions"]["code"] = (error.extensions or {}).get("code", self.code)
+            shown.append(told)
+        return Answer({"errors": shown}, is_request_error=True)
+
+
+class Engine:
+    """Executes requests of one process."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._documents: OrderedDict[str, DocumentNode | RequestError] = OrderedDict()
+
+    def prepare(self, request: Request) -> Prepared:
+        """Parse, validate and bound a document and pick its operation; raises `RequestError`."""
+        document = self._document(request.query)
+        operation = get_operation_ast(document, request.operation_name)
+        if operation is None:
+            message = (
+                f"There is no operation named {request.operation_name!r} in this document."
+                if request.operation_name
+                else "The document holds several operations: say which one by operationName."
+            )
+            raise RequestError([GraphQLError(message)], "BAD_USER_INPUT")
+        excess = limits.check(document, operation, request.variables)
+        if excess is not None:
+            raise RequestError([excess], "MAX_COST_EXCEEDED")
+        return Prepared(document, operation)
+
+    async def execute(self, prepared: Prepared, request: Request, caller: Caller) -> Answer:
+        """Execute a query or a mutation."""
+        context = self._context(prepared, request, caller)
+        request_id = new_request_id()
+        is_query = prepared.kind is OperationType.QUERY
+        try:
+            async with asyncio.timeout(self.server.settings.query_timeout_seconds if is_query else None):
+                result = await self._run(prepared, request, context)
+        except TimeoutError:
+            message = "The query took too long. Ask for less at once."
+            return Answer({"data": None, "errors": [of_fault(Unavailable(message))]})
+        finally:
+            await context.close()
+        return _answer(result, context, request_id)
+
+    async def subscribe(self, prepared: Prepared, request: Request, caller: Caller) -> AsyncGenerator[Answer, None]:
+        """Execute a subscription: one answer per event, each with a context of its own. Raises `TooSlow`."""
+        context = self._context(prepared, request, caller)
+        request_id = new_request_id()
+        executor = Executor.build(
+            schema,
+            prepared.document,
+            context_value=context,
+            raw_variable_values=dict(request.variables),
+            operation_name=request.operation_name,
+        )
+        if not isinstance(executor, Executor):
+            yield _answer(ExecutionResult(None, list(executor)), context, request_id)
+            return
+        source: Any = create_source_event_stream(executor)
+        if isawaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            await context.close()
+            yield _answer(source, context, request_id)
+            return
+        try:
+            async with aclosing(source) as events:
+                async for event in events:
+                    own = self._context(prepared, request, caller)
+                    try:
+                        result = await self._run(prepared, request, own, event=event)
+                    finally:
+                        await own.close()
+                    yield _answer(result, own, request_id)
+        except TooSlow:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the process: told to the client, logged, masked
+            located = GraphQLError(str(error), nodes=prepared.operation.selection_set.selections, original_error=error)
+            yield Answer({"errors": [formatted(located, request_id=request_id)]}, is_request_error=True)
+        finally:
+            await context.close()
+
+    async def _run(
+        self, prepared: Prepared, request: Request, context: Context, *, event: Any = None
+    ) -> ExecutionResult:
+        result = execute(
+            schema,
+            prepared.document,
+            root_value=event,
+            context_value=context,
+            variable_values=dict(request.variables),
+            operation_name=request.operation_name,
+            max_coercion_errors=MOST_ERRORS,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+    def _context(self, prepared: Prepared, request: Request, caller: Caller) -> Context:
+        key = self._idempotency_key(prepared, caller)
+        market = _market(prepared.operation, request.variables)
+        return Context(self.server, actor=caller.actor, market=market, idempotency_key=key)
+
+    def _idempotency_key(self, prepared: Prepared, caller: Caller) -> str | None:
+        if caller.idempotency_key is None or prepared.kind is not OperationType.MUTATION:
+            return None
+        keyed = [
+            node
+            for node in prepared.operation.selection_set.selections
+            if isinstance(node, FieldNode) and node.name.value in KEYED
+        ]
+        if len(keyed) > 1:
+            message = "The header Idempotency-Key fits one mutation, and this request holds several. Use their inputs."
+            raise BadUserInput(message)
+        return caller.idempotency_key if keyed else None
+
+    def _document(self, text: str) -> DocumentNode:
+        known = self._documents.get(text)
+        if known is None:
+            known = _parsed(text)
+            self._documents[text] = known
+            if len(self._documents) > CACHED_DOCUMENTS:
+                self._documents.popitem(last=False)
+        else:
+            self._documents.move_to_end(text)
+        if isinstance(known, RequestError):
+            raise known
+        return known
+
+
+def _parsed(text: str) -> DocumentNode | RequestError:
+    try:
+        document = parse(text, max_tokens=limits.MOST_TOKENS)
+    except GraphQLError as error:
+        return RequestError([error], "GRAPHQL_PARSE_FAILED")
+    except RecursionError:
+        return RequestError([GraphQLError("The document is nested too deeply.")], "GRAPHQL_PARSE_FAILED")
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            excess = limits.check(document, definition, {})
+            if excess is not None:
+                return RequestError([excess], "MAX_COST_EXCEEDED")
+    errors = validate(schema, document, max_errors=MOST_ERRORS)
+    return RequestError(errors, "GRAPHQL_VALIDATION_FAILED") if errors else document
+
+
+def _answer(result: ExecutionResult, context: Context, request_id: str) -> Answer:
+    errors = result.errors or []
+    if result.data is None and errors and all(error.path is None for error in errors):
+        return Answer({"errors": [formatted(error, request_id=request_id) for error in errors]}, is_request_error=True)
+    body: dict[str, Any] = {"data": result.data}
+    if errors:
+        body["errors"] = [formatted(error, request_id=request_id) for error in errors[:MOST_ERRORS]]
+    if context.is_replayed:
+        body["extensions"] = {"idempotency": {"replayed": True}}
+    return Answer(body)
+
+
+def _market(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Market:
+    """Read `@inContext` once per operation. Its literals were validated; variables are checked here."""
+    for directive in operation.directives or ():
+        if directive.name.value == "inContext":
+            values: dict[str, str | None] = {}
+            for argument in directive.arguments or ():
+                node = argument.value
+                value = variables.get(node.name.value) if hasattr(node, "name") else getattr(node, "value", None)
+                if value is not None and not isinstance(value, str):
+                    message = f"@inContext({argument.name.value}:) takes a text."
+                    raise BadUserInput(message)
+                values[argument.name.value] = value
+            return Market(**values)
+    return Market()
+
+
+def fault_answer(fault: Fault) -> Answer:
+    return Answer({"errors": [of_fault(fault)]}, is_request_error=True)

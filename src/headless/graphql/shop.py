@@ -1,0 +1,75 @@
+"""How do the shop and its channels look in the API?"""
+
+from typing import Any
+
+import strawberry
+
+from headless.accounts.rules import Permission
+from headless.graphql.context import Info
+from headless.graphql.declare import PUBLIC, field, id_of, query, view
+from headless.graphql.nodes import Node
+from headless.graphql.scalars import CountryCode, CurrencyCode, LanguageCode
+from headless.platform.errors import Unavailable
+from headless.shop import models, queries
+
+
+@view(models.Channel)
+class Channel(Node):
+    """A market: what is published there, in which currency, country and language."""
+
+    id: strawberry.ID = id_of("channel")
+    handle: str
+    currency_code: CurrencyCode
+    default_country: CountryCode
+    default_language: LanguageCode
+
+
+@view(models.Shop)
+class Shop:
+    """The shop."""
+
+    name: str
+
+    @field
+    async def default_channel(self, info: Info) -> Channel:
+        """The channel of operations without `@inContext(channel:)`."""
+        async with info.context.reading() as session:
+            return await queries.channel(session)  # type: ignore[return-value]
+
+    @field
+    async def channels(self, info: Info) -> list[Channel]:
+        async with info.context.reading() as session:
+            return list(await queries.all_channels(session))  # type: ignore[arg-type]
+
+
+@strawberry.type(description="A signed-in integration.")
+class Staff:
+    name: str
+
+
+@strawberry.type(description="Who is asking.")
+class Viewer:
+    staff: Staff | None = strawberry.field(description="The API token's name; null for shoppers.")
+    permissions: list[str] = strawberry.field(description="What the caller may read and change.")
+
+
+@strawberry.type
+class ShopQueries:
+    @query(requires=PUBLIC)
+    async def shop(self, info: Info) -> Shop:
+        """The shop and its channels."""
+        async with info.context.reading() as session:
+            found: Any = await queries.shop(session)
+        if found is None:
+            message = "There is no shop in this database yet: run `headless seed` or `headless import`."
+            raise Unavailable(message)
+        return found  # type: ignore[no-any-return]
+
+    @query(requires=PUBLIC)
+    async def viewer(self, info: Info) -> Viewer:
+        """Who the caller is and what he may do."""
+        actor = info.context.actor
+        return Viewer(
+            staff=None if actor.is_anonymous else Staff(name=actor.name),
+            permissions=[permission.value for permission in Permission if permission in actor.permissions],
+        )

@@ -1,0 +1,73 @@
+"""What happens in the background: payments whose answer was lost, reservations past their time, old keys and carts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from headless.cart import service as carts
+from headless.checkout import completion
+from headless.graphql.context import Server
+from headless.orders import service as orders
+from headless.platform import idempotency
+from headless.platform.errors import Fault
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to do again and again; running it twice at once is harmless."""
+
+    name: str
+    seconds: float
+    run: Callable[[Server], Awaitable[int]]
+
+
+async def _settle(server: Server) -> int:
+    return await completion.settle_left_over(server.database, server.providers, server.rules)
+
+
+async def _refund(server: Server) -> int:
+    return await orders.settle_refunds(server.database, server.providers)
+
+
+async def _forget_keys(server: Server) -> int:
+    async with server.database.transaction() as session:
+        return await idempotency.sweep(session)
+
+
+async def _forget_carts(server: Server) -> int:
+    async with server.database.transaction() as session:
+        return await carts.sweep(session)
+
+
+CHORES = (
+    Chore("settle_payments_and_expire_checkouts", 1, _settle),
+    Chore("settle_refunds", 5, _refund),
+    Chore("forget_idempotency_keys", 600, _forget_keys),
+    Chore("forget_expired_carts", 600, _forget_carts),
+)
+
+
+async def work(server: Server) -> None:
+    """Do all chores until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for chore in CHORES:
+            group.create_task(_repeat(chore, server))
+
+
+async def _repeat(chore: Chore, server: Server) -> None:
+    while True:
+        try:
+            done = await chore.run(server)
+            if done:
+                log.info("chore_done", chore=chore.name, count=done)
+        except (Fault, OSError) as error:
+            log.warning("chore_postponed", chore=chore.name, error=str(error))
+        except Exception:
+            log.exception("chore_failed", chore=chore.name)
+        await asyncio.sleep(chore.seconds)
