@@ -158,13 +158,19 @@ async def _begin(
         return result
     if current is not None and current.status in rules.PAYING:
         return await _go_on(session, providers, wish, current, is_last=is_last)
-    if current is None or current.expires_at <= clock.now():
-        current = await service.start(
-            session, cart, current, accept_price_changes=wish.accept_price_changes, terms=settled.terms
-        )
+    payment_id = ids.new()
+    current = await service.start(
+        session,
+        cart,
+        current,
+        accept_price_changes=wish.accept_price_changes,
+        terms=settled.terms,
+        payment_id=payment_id,
+    )
     quote = rules.load(current.quote)
     payment = await payments.begin(
         session,
+        payment_id,
         checkout_id=current.id,
         provider=wish.provider,
         token=wish.token,
@@ -172,7 +178,6 @@ async def _begin(
         currency=quote.currency,
         lease=providers.lease,
     )
-    await service.change(session, current.id, status=CheckoutStatus.PAYMENT_PENDING, payment_id=payment.id)
     outbox.record(session, CartChanged(cart.id))
     return _Pay(payment, cart.id, is_first=True)
 

@@ -63,9 +63,17 @@ async def edit(
 
 
 async def start(
-    session: Session, cart: Record, current: Record | None, *, accept_price_changes: bool, terms: Terms
+    session: Session,
+    cart: Record,
+    current: Record | None,
+    *,
+    accept_price_changes: bool,
+    terms: Terms,
+    payment_id: UUID | None = None,
 ) -> Record:
     """Check a locked cart, freeze its prices and hold its stock; on its open checkout renew that.
+
+    With a payment that begins in this transaction the checkout is not open but pending from the start.
 
     Raises `Refused` with everything that stops it, `CartCompleted` or `CheckoutInProgress`.
     """
@@ -73,7 +81,8 @@ async def start(
         _refuse_late(current)
     at = clock.now()
     if current is not None and current.expires_at > at:
-        return await change(session, current.id, expires_at=at + terms.reservation)
+        paying = {} if payment_id is None else {"status": CheckoutStatus.PAYMENT_PENDING, "payment_id": payment_id}
+        return await change(session, current.id, expires_at=at + terms.reservation, **paying)
     if current is not None:
         await end(session, current, CheckoutStatus.EXPIRED, reason="reservation_expired")
     frozen = await _quote(session, cart, accept_price_changes=accept_price_changes)
@@ -83,7 +92,8 @@ async def start(
         .values(
             id=checkout_id,
             cart_id=cart.id,
-            status=CheckoutStatus.OPEN,
+            status=CheckoutStatus.OPEN if payment_id is None else CheckoutStatus.PAYMENT_PENDING,
+            payment_id=payment_id,
             quote=rules.dump(frozen),
             expires_at=at + terms.reservation,
             created_at=at,

@@ -1,5 +1,6 @@
 """How do products, variants and collections look in the API?"""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import UUID
@@ -15,14 +16,15 @@ from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import PUBLIC, field, id_of, query, view
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
-from headless.graphql.pages import Connection, page
+from headless.graphql.pages import Connection, in_memory, page, selected_names
 from headless.graphql.scalars import URL
 from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
 from headless.platform import ids
 from headless.platform.db import Record
 from headless.platform.errors import BadUserInput, NotFound
-from headless.platform.pages import slice_of, window
+from headless.platform.loaders import then
+from headless.platform.pages import Slice, window
 from headless.pricing import queries as pricing_queries
 
 if TYPE_CHECKING:
@@ -86,34 +88,46 @@ class ProductVariant(Node):
     updated_at: datetime
 
     @field
-    async def price(self: models.Variant, info: Info) -> Money | None:
+    def price(self: models.Variant, info: Info) -> Money | None:
         """The price in the channel; null while it has none there."""
-        found, channel = await _price(self, info.context)
-        return amount(found.amount, channel.currency_code) if found else None
+
+        def show(found: Record | None, channel: Record) -> Money | None:
+            return amount(found.amount, channel.currency_code) if found else None
+
+        return cast("Money | None", _priced(self, info.context, show))
 
     @field
-    async def compare_at_price(self: models.Variant, info: Info) -> Money | None:
+    def compare_at_price(self: models.Variant, info: Info) -> Money | None:
         """The price that is struck through."""
-        found, channel = await _price(self, info.context)
-        return amount_or_none(found.compare_at_amount, channel.currency_code) if found else None
+
+        def show(found: Record | None, channel: Record) -> Money | None:
+            return amount_or_none(found.compare_at_amount, channel.currency_code) if found else None
+
+        return cast("Money | None", _priced(self, info.context, show))
 
     @field
-    async def available_for_sale(self: models.Variant, info: Info) -> bool:
+    def available_for_sale(self: models.Variant, info: Info) -> bool:
         """Whether a checkout would grant at least one unit now."""
-        found, _channel = await _price(self, info.context)
-        stock = await _sellable(self.id, info.context)
-        return found is not None and stock.grants(1) and await _is_published(self.product_id, info.context)
+        context = info.context
+
+        def show(found: Record | None, _channel: Record) -> Any:
+            return found is not None and _stocked(
+                self.id, context, lambda stock: stock.grants(1) and _is_published(self.product_id, context)
+            )
+
+        return cast("bool", _priced(self, context, show))
 
     @field
-    async def quantity_available(self: models.Variant, info: Info) -> int | None:
+    def quantity_available(self: models.Variant, info: Info) -> int | None:
         """How many units a checkout would grant now; null when stock isn't tracked."""
-        stock = await _sellable(self.id, info.context)
-        return stock.quantity if stock.is_tracked else None
+        return cast(
+            "int | None", _stocked(self.id, info.context, lambda stock: stock.quantity if stock.is_tracked else None)
+        )
 
     @field
-    async def currently_not_in_stock(self: models.Variant, info: Info) -> bool:
+    def currently_not_in_stock(self: models.Variant, info: Info) -> bool:
         """Whether stock is tracked and nothing of it can be sold now."""
-        return not (await _sellable(self.id, info.context)).grants(1)
+        return cast("bool", _stocked(self.id, info.context, lambda stock: not stock.grants(1)))
 
     @field
     def selected_options(self: models.Variant) -> list[SelectedOption]:
@@ -121,11 +135,14 @@ class ProductVariant(Node):
         return [SelectedOption(name=entry["name"], value=entry["value"]) for entry in self.selected_options]
 
     @field
-    async def image(self: models.Variant, info: Info) -> Media | None:
+    def image(self: models.Variant, info: Info) -> Media | None:
         """The variant's own picture, else the product's first."""
-        pictures = await info.context.load(queries.media_by_product, self.product_id) or []
-        own = next((picture for picture in pictures if picture.id == self.image_id), None)
-        return cast("Media | None", own or next(iter(pictures), None))
+
+        def own(pictures: list[Record] | None) -> Record | None:
+            first = next(iter(pictures or ()), None)
+            return next((picture for picture in pictures or () if picture.id == self.image_id), first)
+
+        return cast("Media | None", then(info.context.loaders.load(queries.media_by_product, self.product_id), own))
 
     @field
     async def product(self: models.Variant, info: Info) -> "Product":
@@ -174,7 +191,7 @@ class Product(Node):
         return [ProductOption(name=option["name"], values=option["values"]) for option in self.options]
 
     @field
-    async def variants(
+    def variants(
         self: models.Product,
         info: Info,
         first: int | None = UNSET,
@@ -184,8 +201,8 @@ class Product(Node):
     ) -> Connection[ProductVariant]:
         """Its variants in their order."""
         wanted = window(sent(first), sent(after), sent(last), sent(before))
-        rows = await info.context.load(queries.variants_by_product, self.id) or []
-        return cast("Connection[ProductVariant]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+        rows = info.context.loaders.load(queries.variants_by_product, self.id)
+        return cast("Connection[ProductVariant]", then(rows, lambda rows: in_memory(rows, wanted)))
 
     @field
     async def variant_by_selected_options(
@@ -199,23 +216,17 @@ class Product(Node):
         return None
 
     @field
-    async def price_range(self: Any, info: Info) -> PriceRange:
+    def price_range(self: Any, info: Info) -> PriceRange:
         """The lowest and highest price in the channel."""
-        currency = (await info.context.channel()).currency_code
-        return PriceRange(
-            min_variant_price=amount(self.min_amount, currency), max_variant_price=amount(self.max_amount, currency)
-        )
+        return cast("PriceRange", info.context.with_channel(_range(self.min_amount, self.max_amount)))
 
     @field
-    async def compare_at_price_range(self: Any, info: Info) -> PriceRange | None:
+    def compare_at_price_range(self: Any, info: Info) -> PriceRange | None:
         """The lowest and highest price that is struck through; null when none is."""
         if self.min_compare_at_amount is None:
             return None
-        currency = (await info.context.channel()).currency_code
-        return PriceRange(
-            min_variant_price=amount(self.min_compare_at_amount, currency),
-            max_variant_price=amount(self.max_compare_at_amount, currency),
-        )
+        use = _range(self.min_compare_at_amount, self.max_compare_at_amount)
+        return cast("PriceRange", info.context.with_channel(use))
 
     @field
     def available_for_sale(self: Any) -> bool:
@@ -226,22 +237,24 @@ class Product(Node):
     async def total_inventory(self: models.Product, info: Info) -> int:
         """Units that can be sold, summed over variants whose stock is tracked."""
         rows = await info.context.load(queries.variants_by_product, self.id) or []
-        stocks = [await _sellable(row.id, info.context) for row in rows]
-        return sum(stock.quantity for stock in stocks if stock.is_tracked)
+        keys = [row.id for row in rows]
+        stocks = await info.context.loaders.fetch(inventory_queries.sellable_by_variant, keys)
+        return sum(stock.quantity for key in keys if (stock := stocks[key]) is not None and stock.is_tracked)
 
     @field
-    async def featured_media(self: models.Product, info: Info) -> Media | None:
+    def featured_media(self: models.Product, info: Info) -> Media | None:
         """The first picture."""
-        return cast("Media | None", next(iter(await info.context.load(queries.media_by_product, self.id) or []), None))
+        pictures = info.context.loaders.load(queries.media_by_product, self.id)
+        return cast("Media | None", then(pictures, lambda rows: next(iter(rows or ()), None)))
 
     @field
-    async def media(
+    def media(
         self: models.Product, info: Info, first: int | None = UNSET, after: str | None = UNSET
     ) -> Connection[Media]:
         """Its pictures in their order."""
         wanted = window(sent(first), sent(after), None, None)
-        rows = await info.context.load(queries.media_by_product, self.id) or []
-        return cast("Connection[Media]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+        pictures = info.context.loaders.load(queries.media_by_product, self.id)
+        return cast("Connection[Media]", then(pictures, lambda rows: in_memory(rows, wanted)))
 
     @field
     async def collections(
@@ -250,7 +263,7 @@ class Product(Node):
         """The collections that show it."""
         wanted = window(sent(first), sent(after), None, None)
         rows = await info.context.load(queries.collections_by_product, self.id) or []
-        return cast("Connection[Collection]", page(slice_of(rows, key=lambda row: row.id, window=wanted)))
+        return cast("Connection[Collection]", in_memory(rows, wanted))
 
 
 @view(models.Collection)
@@ -283,7 +296,7 @@ class Collection(Node):
             found = await queries.collection_product_page(
                 session, eye, wanted, collection_id=self.id, sort=sent(sort_key), is_reversed=reverse
             )
-        return cast("Connection[Product]", page(found))
+        return await _product_page(info, found)
 
 
 @strawberry.type
@@ -317,7 +330,7 @@ class CatalogQueries:
             found = await queries.product_page(
                 session, eye, wanted, query=sent(query), sort=sent(sort_key) or ProductSortKey.ID, is_reversed=reverse
             )
-        return cast("Connection[Product]", page(found))
+        return await _product_page(info, found)
 
     @query(requires=PUBLIC)
     async def collection(
@@ -377,21 +390,58 @@ async def find_collection(info: Info, collection_id: UUID) -> Record | None:
         return await queries.collection(session, collection_id=collection_id)
 
 
-async def _price(variant: models.Variant, context: Context) -> tuple[Record | None, Record]:
-    channel = await context.channel()
-    return await context.load(pricing_queries.prices_by_variant, variant.id, channel.id), channel
+async def prefetch(info: Info, rows: Sequence[Record]) -> None:
+    """Read what a list's selection needs of its products in a few statements, before its fields ask one by one."""
+    selected = selected_names(info)
+    keys = [row.id for row in rows]
+    context = info.context
+    if selected & {"media", "featuredMedia", "image"}:
+        await context.loaders.fetch(queries.media_by_product, keys)
+    if selected & {"variants", "totalInventory"}:
+        found = await context.loaders.fetch(queries.variants_by_product, keys)
+        variants = [variant.id for key in keys for variant in found[key] or ()]
+        if selected & {"price", "compareAtPrice", "availableForSale"}:
+            channel = await context.channel()
+            await context.loaders.fetch(pricing_queries.prices_by_variant, variants, channel.id)
+        if selected & {"availableForSale", "quantityAvailable", "currentlyNotInStock", "totalInventory"}:
+            await context.loaders.fetch(inventory_queries.sellable_by_variant, variants)
 
 
-async def _sellable(variant_id: UUID, context: Context) -> Sellable:
-    found: Sellable | None = await context.load(inventory_queries.sellable_by_variant, variant_id)
-    return found or Sellable(is_tracked=True, quantity=0)
+async def _product_page(info: Info, found: Slice) -> Connection[Product]:
+    await prefetch(info, found.rows)
+    return cast("Connection[Product]", page(found))
 
 
-async def _is_published(product_id: UUID, context: Context) -> bool:
+def _range(least: int, most: int) -> Callable[[Record], PriceRange]:
+    def show(channel: Record) -> PriceRange:
+        currency = channel.currency_code
+        return PriceRange(min_variant_price=amount(least, currency), max_variant_price=amount(most, currency))
+
+    return show
+
+
+def _priced(variant: models.Variant, context: Context, show: Callable[[Record | None, Record], Any]) -> Any:
+    def in_channel(channel: Record) -> Any:
+        found = context.loaders.load(pricing_queries.prices_by_variant, variant.id, channel.id)
+        return then(found, lambda price: show(price, channel))
+
+    return context.with_channel(in_channel)
+
+
+def _stocked(variant_id: UUID, context: Context, show: Callable[[Sellable], Any]) -> Any:
+    found = context.loaders.load(inventory_queries.sellable_by_variant, variant_id)
+    return then(found, lambda stock: show(stock or Sellable(is_tracked=True, quantity=0)))
+
+
+def _is_published(product_id: UUID, context: Context) -> Any:
     """Shoppers reach only what is published; staff are told what shoppers would be told."""
-    eye = await context.eye()
-    if not eye.sees_hidden:
+    if not context.actor.may(Permission.READ_PRODUCTS):
         return True
+    return _is_shown(product_id, context)
+
+
+async def _is_shown(product_id: UUID, context: Context) -> bool:
+    eye = await context.eye()
     product = await context.load(queries.products_by_id, product_id, eye)
     return bool(product and product.is_published and product.status == ProductStatus.ACTIVE)
 

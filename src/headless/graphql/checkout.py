@@ -1,8 +1,7 @@
 """How do checkouts look in the API, and how does a cart become an order?"""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -15,7 +14,7 @@ from headless.checkout import completion, models, queries, rules, service
 from headless.checkout.completion import Wish
 from headless.checkout.rules import CheckoutStatus
 from headless.graphql.cart import Cart, CartWarning, Cost, cost
-from headless.graphql.context import Context, Info
+from headless.graphql.context import Info
 from headless.graphql.declare import PUBLIC, decoded, errors, field, id_of, input_type, mutation, payload, view
 from headless.graphql.errors import UserError, user_error
 from headless.graphql.nodes import Node, finds
@@ -103,14 +102,30 @@ class CheckoutCancelInput:
 
 @payload
 class _CheckoutPayload:
-    checkout: Checkout | None = None
-    cart: Cart | None = None
-    order: Order | None = None
+    cart_id: strawberry.Private[UUID | None] = None
     user_errors: list[UserError] = strawberry.field(default_factory=errors)
     warnings: list[CartWarning] = strawberry.field(default_factory=list)
 
+    @field
+    async def checkout(self, info: Info) -> Checkout | None:
+        """The cart's newest checkout."""
+        if self.cart_id is None:
+            return None
+        return cast("Checkout | None", await info.context.load(queries.checkouts_by_cart, self.cart_id))
 
-P = TypeVar("P", bound=_CheckoutPayload)
+    @field
+    async def cart(self, info: Info) -> Cart | None:
+        """The cart as it is now."""
+        if self.cart_id is None:
+            return None
+        return cast("Cart | None", await info.context.load(cart_queries.carts_by_id, self.cart_id))
+
+    @field
+    async def order(self, info: Info) -> Order | None:
+        """The order that the cart became."""
+        if self.cart_id is None:
+            return None
+        return cast("Order | None", await info.context.load(order_queries.orders_by_cart, self.cart_id))
 
 
 @payload
@@ -150,7 +165,7 @@ class CheckoutMutations:
                 )
                 await idempotency.finish(session, claim, {"checkout": str(started.id)})
             context.is_replayed = earlier is not None
-        return await _answer(CheckoutStartPayload, context, cart_id)
+        return CheckoutStartPayload(cart_id=cart_id)
 
     @mutation(requires=PUBLIC)
     async def checkout_complete(self, info: Info, input: CheckoutCompleteInput) -> CheckoutCompletePayload | None:
@@ -172,8 +187,8 @@ class CheckoutMutations:
         result = await completion.complete(server.database, server.providers, wish, server.rules)
         context.forget()
         context.is_replayed = result.is_replayed
-        return await _answer(
-            CheckoutCompletePayload, context, cart_id, [user_error(refusal) for refusal in result.refusals]
+        return CheckoutCompletePayload(
+            cart_id=cart_id, user_errors=[user_error(refusal) for refusal in result.refusals]
         )
 
     @mutation(requires=PUBLIC)
@@ -188,7 +203,7 @@ class CheckoutMutations:
                 ended = await service.cancel(session, cart_id)
                 await idempotency.finish(session, claim, {"checkout": str(ended.id)})
             context.is_replayed = earlier is not None
-        return await _answer(CheckoutCancelPayload, context, cart_id)
+        return CheckoutCancelPayload(cart_id=cart_id)
 
 
 @finds("checkout", "Checkout")
@@ -197,12 +212,3 @@ async def find_checkout(info: Info, checkout_id: UUID) -> Record | None:
     if not info.context.actor.may(Permission.READ_ORDERS):
         return None
     return cast("Record | None", await info.context.load(queries.checkouts_by_id, checkout_id))
-
-
-async def _answer(made: type[P], context: Context, cart_id: UUID, refusals: Sequence[UserError] = ()) -> P:
-    checkout = await context.load(queries.checkouts_by_cart, cart_id)
-    cart = await context.load(cart_queries.carts_by_id, cart_id)
-    order = None
-    if checkout is not None and checkout.order_id is not None:
-        order = await context.load(order_queries.orders_by_id, checkout.order_id)
-    return made(checkout=checkout, cart=cart, order=order, user_errors=list(refusals))

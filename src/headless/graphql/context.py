@@ -1,7 +1,7 @@
 """What does one operation know: who asks, through which channel, and how to read and write?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +23,7 @@ from headless.platform.db import Database, Record, Session
 from headless.platform.errors import BadUserInput
 from headless.platform.hub import Hub
 from headless.platform.idempotency import Claim
-from headless.platform.loaders import Batch, Loaders
+from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 
@@ -110,7 +110,13 @@ class Context:
         self._channel = None
 
     async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:
-        return await self.loaders.load(batch, key, *arguments)
+        """Load a row, together with all that are asked for meanwhile."""
+        found = self.loaders.load(batch, key, *arguments)
+        return await found if is_pending(found) else found
+
+    def with_channel(self, use: Callable[[Record], Any]) -> Any:
+        """Go on with the channel, at once if it is known."""
+        return use(self._channel) if self._channel is not None else then(self.channel(), use)
 
     async def channel(self) -> Record:
         """The market's channel; raises `BadUserInput` for an unknown one."""

@@ -1,12 +1,14 @@
 """How do lists look in the API? (Relay Cursor Connections)"""
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from graphql import FieldNode, FragmentSpreadNode
 from headless.graphql.context import Info
 from headless.graphql.declare import field
-from headless.platform.pages import Slice
+from headless.platform.pages import Slice, Window, slice_of
 
 T = TypeVar("T")
 
@@ -57,3 +59,29 @@ class Connection(Generic[T]):
 def page(found: Slice) -> Any:
     """A connection over rows that were read."""
     return Connection(slice=found)
+
+
+def in_memory(rows: Sequence[Any] | None, wanted: Window) -> Any:
+    """A connection over a part of rows that were read whole."""
+    return page(slice_of(rows or (), key=lambda row: row.id, window=wanted))
+
+
+def selected_names(info: Any) -> frozenset[str]:
+    """The names of all fields selected anywhere below the present one: enough to know what is worth reading ahead."""
+    nodes = getattr(info, "field_nodes", None) or info._raw_info.field_nodes  # noqa: SLF001 - strawberry's own is slow
+    fragments = getattr(info, "fragments", None) or info._raw_info.fragments  # noqa: SLF001
+    names: set[str] = set()
+    visited: set[str] = set()
+    pending = [node.selection_set for node in nodes]
+    while pending:
+        selected = pending.pop()
+        for node in selected.selections if selected else ():
+            if isinstance(node, FieldNode):
+                names.add(node.name.value)
+            if isinstance(node, FragmentSpreadNode):
+                if node.name.value not in visited:
+                    visited.add(node.name.value)
+                    pending.append(fragments[node.name.value].selection_set)
+            else:
+                pending.append(node.selection_set)
+    return frozenset(names)

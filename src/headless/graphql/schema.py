@@ -1,14 +1,18 @@
 """What is the API, whole? The SDL is printed from here."""
 
+from collections.abc import Callable
+from inspect import signature
+from operator import attrgetter
 from typing import Any
 
 import strawberry
 from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 from headless.graphql.cart import CartMutations, CartQueries
 from headless.graphql.catalog import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
@@ -19,6 +23,8 @@ from headless.graphql.orders import OrderMutations, OrderQueries
 from headless.graphql.products import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode
 from headless.graphql.shop import ShopQueries
+
+Resolver = Callable[[Any, Any], Any]
 
 
 @strawberry.directive(
@@ -59,11 +65,27 @@ strawberry_schema = _Schema(
 
 
 def _open_to_rows(made: GraphQLSchema) -> GraphQLSchema:
-    """Resolvers return rows, not instances: abstract types are told apart by their own `resolve_type` alone."""
+    """Let resolvers return rows, not instances: abstract types are told apart by their own `resolve_type` alone."""
     for kind in made.type_map.values():
         if isinstance(kind, GraphQLObjectType):
             kind.is_type_of = None
+            for field in kind.fields.values():
+                field.resolve = _direct(field) or field.resolve
     return made
+
+
+def _direct(field: GraphQLField) -> Resolver | None:
+    """Call the resolver of a field without arguments itself; strawberry's way there costs more than most fields."""
+    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    if definition is None or definition.is_subscription or definition.arguments or definition.extensions:
+        return None
+    if definition.base_resolver is None:
+        read = attrgetter(definition.python_name)
+        return lambda row, _info: read(row)
+    function = definition.base_resolver.wrapped_func
+    if "info" in signature(function).parameters:
+        return lambda row, info: function(row, info=info)
+    return lambda row, _info: function(row)
 
 
 schema: GraphQLSchema = _open_to_rows(strawberry_schema._schema)  # noqa: SLF001 - executed by graphql-core itself

@@ -62,13 +62,23 @@ class Providers:
             raise AnswerLost from error
 
 
-async def begin(session: Session, *, checkout_id: UUID, provider: str, token: str, amount: int, currency: str, lease: timedelta) -> Record:  # fmt: skip  # noqa: PLR0913 - what a payment is
+async def begin(
+    session: Session,
+    payment_id: UUID,
+    *,
+    checkout_id: UUID,
+    provider: str,
+    token: str,
+    amount: int,
+    currency: str,
+    lease: timedelta,
+) -> Record:
     """Write down the intent to be paid."""
     at = clock.now()
     begun = await session.execute(
         insert(payments)
         .values(
-            id=ids.new(),
+            id=payment_id,
             checkout_id=checkout_id,
             provider=provider,
             token_digest=crypto.digest(token),

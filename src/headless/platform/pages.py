@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -131,7 +131,7 @@ def _values(order: Order, cursor: str) -> list[Any]:
         if not isinstance(loaded, list) or len(loaded) != len(order.columns) + 1 or loaded[0] != order.tag:
             raise BadUserInput(_BAD_CURSOR)
         return [_typed(value, column) for value, column in zip(loaded[1:], order.columns, strict=True)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise BadUserInput(_BAD_CURSOR) from None
 
 
@@ -142,7 +142,7 @@ def _typed(value: Any, column: ColumnElement[Any]) -> Any:
     if kind is datetime and isinstance(value, str):
         at = datetime.fromisoformat(value)
         if at.tzinfo is not None:
-            return at
+            return at.astimezone(UTC)
     if kind is str and isinstance(value, str) and "\0" not in value:
         return value
     limit = 2**63 if isinstance(column.type, BigInteger) else 2**31

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeGuard
 
 import structlog
 from graphql.execution import Executor, create_source_event_stream
@@ -30,6 +30,7 @@ from headless.graphql.errors import MOST_ERRORS, formatted, new_request_id, of_f
 from headless.graphql.schema import schema
 from headless.platform.errors import BadUserInput, Fault, Unavailable
 from headless.platform.hub import TooSlow
+from headless.platform.loaders import is_pending
 
 log = structlog.get_logger(__name__)
 
@@ -191,6 +192,8 @@ class Engine:
             variable_values=dict(request.variables),
             operation_name=request.operation_name,
             max_coercion_errors=MOST_ERRORS,
+            is_awaitable=is_pending,
+            is_async_iterable=_is_never,
         )
         return result if isinstance(result, ExecutionResult) else await result
 
@@ -224,6 +227,11 @@ class Engine:
         if isinstance(known, RequestError):
             raise known
         return known
+
+
+def _is_never(_value: object) -> TypeGuard[AsyncIterable[Any]]:
+    """No resolver of a query or an event returns a stream."""
+    return False
 
 
 def _parsed(text: str) -> DocumentNode | RequestError:
