@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import resource
 import socket
@@ -69,6 +70,10 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
         if with_worker:
             loops.append(worker.work(server))
         tasks = [asyncio.create_task(loop) for loop in loops]
+        # What start-up made stays for ever: the collector needn't look at it again, nor look so often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         try:
             yield
         finally:

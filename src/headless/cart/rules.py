@@ -26,7 +26,8 @@ MAX_LINES = 250
 MAX_ATTRIBUTES = 50
 MAX_TEXT = 5000
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]{2,}")
-DIGITS = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
+DIGITS = re.compile(r"\d(?:[ -]?\d){12,}")
+CARD_LENGTHS = range(13, 20)
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -119,7 +120,7 @@ def checked_text(text: str, *path: str | int, longest: int = MAX_TEXT) -> str:
     if len(text) > longest or "\0" in text:
         message = f"A text here has at most {longest} characters and no NUL."
         raise InvalidInput(message, field=path)
-    if any(_is_card_number(match.group()) for match in DIGITS.finditer(text)):
+    if any(_holds_card_number(match.group()) for match in DIGITS.finditer(text)):
         raise CardNumberRefused(field=path)
     return text
 
@@ -175,7 +176,19 @@ def _about(line: Line, refusal: Refusal) -> Refusal:
     return refusal
 
 
+def _holds_card_number(text: str) -> bool:
+    """Whether neighboring groups of digits make a card number together: others may stand around them."""
+    groups = re.split("[ -]", text)
+    for start in range(len(groups)):
+        number = ""
+        for group in groups[start : start + CARD_LENGTHS.stop]:
+            number += group
+            if len(number) in CARD_LENGTHS and _is_card_number(number):
+                return True
+    return False
+
+
 def _is_card_number(text: str) -> bool:
-    digits = [int(char) for char in text if char.isdigit()]
+    digits = [int(char) for char in text]
     doubled = [sum(divmod(2 * digit, 10)) if index % 2 else digit for index, digit in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0 and len(set(digits)) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -181,10 +182,12 @@ def attributes(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {"attributes": _rows(rules.checked_attributes(given, "attributes"))}
 
 
-async def check_delivery(session: Session, cart: Record) -> None:
-    """Raise `DeliveryOptionUnavailable` when the selected option isn't offered for the address."""
-    if cart.delivery_rate_id not in {rate.id for rate in await rates(session, cart)}:
+async def offered(session: Session, cart: Record) -> Sequence[Record]:
+    """The delivery options of a cart; raises `DeliveryOptionUnavailable` when the selected one isn't among them."""
+    options = await rates(session, cart)
+    if cart.delivery_rate_id not in {rate.id for rate in options}:
         raise DeliveryOptionUnavailable(field=("deliveryOptionId",))
+    return options
 
 
 async def rates(session: Session, cart: Record) -> Sequence[Record]:
@@ -218,30 +221,23 @@ async def _write(
     if sum(1 for quantity, _attributes in target.values() if quantity) > rules.MAX_LINES:
         raise TooManyLines(field=("lines",))
     warnings: list[Warning] = []
-    granted: dict[UUID, int] = {}
     fresh: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     gone = [line.id for key, line in present.items() if key not in target]
-    for key, (quantity, attributes) in target.items():
-        variant_id, line, offer = key[0], present.get(key), offers.get(key[0])
-        if offer is None and line is not None:
-            offer = line.offer
-        possible = quantity
-        if offer is not None and quantity and (line is None or quantity != line.quantity):
-            used = granted.get(variant_id, 0)
-            possible = max(0, offer.grants(used + quantity) - used)
-        granted[variant_id] = granted.get(variant_id, 0) + possible
+    for key, possible in _possible(present, target, offers).items():
+        (quantity, attributes), line = target[key], present.get(key)
         line_id = line.id if line else ids.new()
         if possible < quantity:
-            warnings.append(_clamped(variant_id if possible == 0 else line_id, quantity, possible))
+            warnings.append(_clamped(key[0] if possible == 0 else line_id, quantity, possible))
         if possible == 0:
             gone += [line.id] if line else []
         elif line is None:
+            offer = offers.get(key[0])
             fresh.append(
                 {
                     "id": line_id,
                     "cart_id": cart.id,
-                    "variant_id": variant_id,
+                    "variant_id": key[0],
                     "quantity": possible,
                     "attributes": _rows(attributes),
                     "attributes_key": key[1],
@@ -260,6 +256,28 @@ async def _write(
         await session.execute(insert(cart_lines), fresh)
     await _show_prices(session, [line for line in before if line.id not in gone])
     return warnings
+
+
+def _possible(
+    present: Mapping[tuple[UUID, str], Line],
+    target: Mapping[tuple[UUID, str], tuple[int, Attributes]],
+    offers: Mapping[UUID, rules.Offer],
+) -> dict[tuple[UUID, str], int]:
+    """Units that each line can have; one that isn't asked to change keeps its own, wherever in the cart it stands."""
+    kept = {key for key, line in present.items() if key in target and target[key][0] == line.quantity}
+    granted: defaultdict[UUID, int] = defaultdict(int)
+    for key in kept:
+        granted[key[0]] += present[key].quantity
+    possible = {}
+    for key, (quantity, _attributes) in target.items():
+        possible[key] = quantity
+        if key in kept:
+            continue
+        offer = offers.get(key[0]) or (present[key].offer if key in present else None)
+        if offer is not None:
+            possible[key] = max(0, offer.grants(granted[key[0]] + quantity) - granted[key[0]])
+        granted[key[0]] += possible[key]
+    return possible
 
 
 async def _show_prices(session: Session, lines: Sequence[Line]) -> None:

@@ -71,6 +71,8 @@ class Result:
     order_id: UUID | None = None
     refusals: Sequence[Refusal] = ()
     is_replayed: bool = False
+    placed: tuple[Record, Record] | None = None
+    """The checkout and the order, when this very call placed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,13 +273,13 @@ async def _place(session: Session, cart: Record, payment: Record, outcome: Outco
             await payments.request_refund(session, orphan, amount=orphan.amount, order_id=None, reason="no_order")
         return await _as_it_is(session, payment)
     is_captured = outcome.status == PaymentStatus.CAPTURED
-    await orders.place(session, _placement(cart, checkout), order_id=order_id, is_captured=is_captured)
+    order = await orders.place(session, _placement(cart, checkout), order_id=order_id, is_captured=is_captured)
     if await payments.settle(session, payment.id, outcome, order_id=order_id) is None:
         message = f"payment {payment.id} was settled outside its cart's lock"
         raise RuntimeError(message)
     outbox.record(session, CartChanged(cart.id))
     await inventory.commit(session, checkout.id, Why("order_placed", "checkout", ids.encode("order", order_id)))
-    return Result(checkout.id, order_id)
+    return Result(checkout.id, order_id, placed=(checkout, order))
 
 
 def _placement(cart: Record, checkout: Record) -> Placement:

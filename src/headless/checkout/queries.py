@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 
 from headless.checkout.models import checkouts
-from headless.checkout.rules import CheckoutStatus
+from headless.checkout.rules import LIVE, CheckoutStatus
 from headless.platform import clock
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
@@ -18,6 +18,13 @@ async def checkouts_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[U
     """The newest checkout of each cart."""
     c = checkouts.c
     rows = await session.execute(select(checkouts).where(any_of(c.cart_id, keys)).order_by(c.id))
+    return {row.cart_id: row for row in rows}
+
+
+async def live_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    """The checkout of each cart that is under way or completed."""
+    c = checkouts.c
+    rows = await session.execute(select(checkouts).where(any_of(c.cart_id, keys), c.status.in_(LIVE)))
     return {row.cart_id: row for row in rows}
 
 

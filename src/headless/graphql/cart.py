@@ -17,7 +17,6 @@ from headless.catalog import queries as catalog_queries
 from headless.checkout import queries as checkout_queries
 from headless.checkout import rules as checkout_rules
 from headless.checkout import service as checkouts
-from headless.checkout.rules import LIVE
 from headless.fulfillment import queries as fulfillment_queries
 from headless.graphql.addresses import AddressInput, MailingAddress, address
 from headless.graphql.catalog import ProductVariant
@@ -536,13 +535,17 @@ class CartMutations:
     ) -> CartDeliveryOptionSelectPayload | None:
         """Choose one of `cart.deliveryOptions`."""
         rate_id = decoded("delivery_option", input.delivery_option_id, "deliveryOptionId")
-        return await _edit(
-            CartDeliveryOptionSelectPayload,
-            info,
-            input.cart_id,
-            carts.check_delivery,
-            values={"delivery_rate_id": rate_id},
-        )
+        offered: list[Record] = []
+
+        async def check(session: Session, cart: Record) -> None:
+            offered.extend(await carts.offered(session, cart))
+
+        values = {"delivery_rate_id": rate_id}
+        made = await _edit(CartDeliveryOptionSelectPayload, info, input.cart_id, check, values=values)
+        cart = cast("models.Cart", made.cart)
+        country = (cart.delivery_address or {})["country_code"]
+        info.context.loaders.prime(fulfillment_queries.rates_for, country, offered, cart.channel_id)
+        return made
 
     @mutation(requires=PUBLIC)
     async def cart_note_update(self, info: Info, input: CartNoteUpdateInput) -> CartNoteUpdatePayload | None:
@@ -590,8 +593,10 @@ async def _editing(
 
 
 async def _answer(made: type[P], context: Context, cart: Record, warnings: list[rules.Warning]) -> P:
-    # What the write returned is the cart as it was committed: it needn't be read again.
+    # What the write returned is the cart as it was committed, and whoever edits a cart leaves it without a checkout:
+    # neither needs to be read again.
     context.loaders.prime(queries.carts_by_id, cart.id, cart)
+    context.loaders.prime(checkout_queries.live_by_cart, cart.id, None)
     shown = [
         CartWarning(code=one.code, message=one.message, target=await _target(one, cart, context)) for one in warnings
     ]
@@ -646,8 +651,7 @@ async def _priced(cart: models.Cart, context: Context) -> list[PricedLine]:
 
 
 async def _live(cart: models.Cart, context: Context) -> Record | None:
-    checkout: Record | None = await context.load(checkout_queries.checkouts_by_cart, cart.id)
-    return checkout if checkout is not None and checkout.status in LIVE else None
+    return cast("Record | None", await context.load(checkout_queries.live_by_cart, cart.id))
 
 
 async def _rates(cart: models.Cart, context: Context) -> list[Record]:

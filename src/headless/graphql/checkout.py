@@ -187,6 +187,11 @@ class CheckoutMutations:
         result = await completion.complete(server.database, server.providers, wish, server.rules)
         context.forget()
         context.is_replayed = result.is_replayed
+        if result.placed is not None:
+            checkout, order = result.placed
+            context.loaders.prime(queries.checkouts_by_cart, cart_id, checkout)
+            context.loaders.prime(order_queries.orders_by_cart, cart_id, order)
+            context.loaders.prime(order_queries.orders_by_id, order.id, order)
         return CheckoutCompletePayload(
             cart_id=cart_id, user_errors=[user_error(refusal) for refusal in result.refusals]
         )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -37,6 +37,8 @@ class Server:
     hub: Hub
     signer: Signer
     providers: Providers
+    channels: dict[str | None, Record] = field(default_factory=dict)
+    """Channels that were asked for, by handle: what a channel is never changes while it exists."""
 
     @property
     def terms(self) -> Terms:
@@ -79,7 +81,6 @@ class Context:
         self._lock = asyncio.Lock()
         self._session: Session | None = None
         self._opened: Any = None
-        self._channel: Record | None = None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
@@ -107,7 +108,6 @@ class Context:
 
     def forget(self) -> None:
         self.loaders.clear()
-        self._channel = None
 
     async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:
         """Load a row, together with all that are asked for meanwhile."""
@@ -116,15 +116,17 @@ class Context:
 
     def with_channel(self, use: Callable[[Record], Any]) -> Any:
         """Go on with the channel, at once if it is known."""
-        return use(self._channel) if self._channel is not None else then(self.channel(), use)
+        known = self.server.channels.get(self.market.channel)
+        return use(known) if known is not None else then(self.channel(), use)
 
     async def channel(self) -> Record:
         """The market's channel; raises `BadUserInput` for an unknown one."""
-        if self._channel is None:
+        known = self.server.channels.get(self.market.channel)
+        if known is None:
             async with self.reading() as session:
-                if self._channel is None:
-                    self._channel = await shop_queries.channel(session, self.market.channel)
-        return self._channel
+                known = await shop_queries.channel(session, self.market.channel)
+            self.server.channels[self.market.channel] = known
+        return known
 
     async def eye(self) -> Eye:
         return Eye((await self.channel()).id, sees_hidden=self.actor.may(Permission.READ_PRODUCTS))

@@ -76,12 +76,13 @@ class Placement:
     totals: Totals
 
 
-async def place(session: Session, placement: Placement, *, order_id: UUID, is_captured: bool) -> None:
+async def place(session: Session, placement: Placement, *, order_id: UUID, is_captured: bool) -> Record:
     """Write an order whose payment succeeded. Its cart and checkout can have no second one: the keys are unique."""
     at, totals = clock.now(), placement.totals
     statuses = rules.derive(_as_placed(placement, is_captured=is_captured))
-    await session.execute(
-        insert(orders).values(
+    placed = await session.execute(
+        insert(orders)
+        .values(
             id=order_id,
             number=_next_number(session),
             cart_id=placement.cart_id,
@@ -109,7 +110,9 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
             placed_at=at,
             updated_at=at,
         )
+        .returning(*orders.c)
     )
+    order = placed.one()
     await session.execute(
         insert(order_lines),
         [
@@ -134,6 +137,7 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
         ],
     )
     outbox.record(session, OrderPlaced(order_id), OrderStatusChanged(order_id, statuses.status.value, None, 1))
+    return order
 
 
 async def create_fulfillment(

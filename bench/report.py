@@ -1,0 +1,127 @@
+"""How are the figures shown and kept?"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from bench.cold import Start
+from bench.load import Load
+
+RESULTS = Path(__file__).resolve().parent / "results"
+BUSY = 0.9
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A scenario at one concurrency beside the bare answer measured just before it."""
+
+    scenario: str
+    load: Load
+    bare: Load
+    rate_to_bare: float
+    cpu_to_bare: float | None
+
+    @classmethod
+    def of(cls, scenario: str, load: Load, bare: Load) -> Result:
+        rate = load.per_second / bare.per_second if bare.per_second else 0.0
+        cpu = load.app_cpu_ms / bare.app_cpu_ms if load.app_cpu_ms is not None and bare.app_cpu_ms else None
+        return cls(scenario, load, bare, rate, cpu)
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that a run found out."""
+
+    database: str = ""
+    seconds: float = 0
+    results: list[Result] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    python: str = field(default_factory=platform.python_version)
+    processors: int | None = field(default_factory=os.cpu_count)
+    taken_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def failures(self) -> int:
+        return sum(result.load.failures + result.bare.failures for result in self.results)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The loads in which nothing succeeded."""
+        return [result.scenario for result in self.results if not result.load.operations]
+
+
+def write(report: Report) -> Path:
+    """Keep a report as JSON under the time it was taken."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{report.taken_at:%Y%m%dT%H%M%S}.json"
+    path.write_bytes(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2))
+    return path
+
+
+def show(report: Report, console: Console) -> None:
+    if report.results:
+        console.print(_loads(report))
+    if report.starts:
+        console.print(_starts(report))
+    for result in report.results:
+        for reason in (*result.load.reasons, *result.bare.reasons):
+            console.print(f"{result.scenario}, {result.load.concurrency} clients: {reason}", style="red", markup=False)
+    if any(result.load.client_busy > BUSY for result in report.results):
+        console.print("* the client's core was full: the server can do more than this", style="yellow")
+
+
+def _loads(report: Report) -> Table:
+    table = Table(title=f"Operations on {report.database}, {report.seconds:g} s each")
+    table.add_column("scenario")
+    for name in ("clients", "per s", "p50 ms", "p95 ms", "app CPU ms", "db CPU ms", "SQL", "kB"):
+        table.add_column(name, justify="right")
+    for name in ("bare per s", "rate : bare", "CPU : bare", "failed"):
+        table.add_column(name, justify="right")
+    for result in report.results:
+        load, bare = result.load, result.bare
+        table.add_row(
+            result.scenario,
+            str(load.concurrency),
+            _number(load.per_second, mark=load.client_busy > BUSY),
+            _number(load.p50_ms),
+            _number(load.p95_ms),
+            _number(load.app_cpu_ms),
+            _number(load.database_cpu_ms),
+            _number(load.statements),
+            _number(load.bytes / 1000),
+            _number(bare.per_second, mark=bare.client_busy > BUSY),
+            f"{100 * result.rate_to_bare:.1f} %",
+            NOTHING if result.cpu_to_bare is None else f"{_number(result.cpu_to_bare)} x",
+            str(load.failures),
+            style="red" if load.failures else None,
+        )
+    return table
+
+
+def _starts(report: Report) -> Table:
+    table = Table(title="From start to the first answered product list")
+    table.add_column("cold")
+    for name in ("median s", "CPU s", "to bare", "runs s"):
+        table.add_column(name, justify="right")
+    bare = report.starts[0].median_s
+    for start in report.starts:
+        runs = " ".join(f"{taken:.2f}" for taken in start.runs_s)
+        ratio = f"{start.median_s / bare:.1f} x"
+        table.add_row(start.name, f"{start.median_s:.2f}", _number(start.median_cpu_s), ratio, runs)
+    return table
+
+
+def _number(value: float | None, *, mark: bool = False) -> str:
+    if value is None:
+        return NOTHING
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2  # noqa: PLR2004 - three digits are what a figure is good for
+    return f"{value:,.{digits}f}{'*' if mark else ''}"
