@@ -9,9 +9,11 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -126,7 +128,8 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
         expose_headers=["Retry-After", "Server-Timing"],
         max_age=3600,
     )
-    return Starlette(routes=routes, middleware=[cors], lifespan=lifespan)
+    handlers = {HTTPException: _refused}
+    return Starlette(routes=routes, middleware=[cors], lifespan=lifespan, exception_handlers=handlers)
 
 
 def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -178,6 +181,14 @@ class _Media(StaticFiles):
 async def _sandbox_action(_request: Request) -> Response:
     text = "This is where a buyer would confirm the payment with his bank. Now call checkoutComplete again.\n"
     return PlainTextResponse(text)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    """Answer what the router refuses, such as unknown paths and methods, in the API's way."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    code = "NOT_FOUND" if error.status_code == HTTPStatus.NOT_FOUND else "BAD_USER_INPUT"
+    body = {"errors": [{"message": f"{error.detail}.", "extensions": {"code": code}}]}
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
 def _origins(settings: Settings) -> re.Pattern[str]:

@@ -360,6 +360,22 @@ async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequenc
         )
 
 
+async def write_units_sold(session: Session, sold: Mapping[tuple[UUID, UUID], int]) -> None:
+    """Keep how many units of `(product, channel)` were sold, for lists sorted by it."""
+    c = listings.c
+    if sold:
+        connection = await session.connection()
+        await connection.execute(
+            update(listings)
+            .where(c.product_id == bindparam("of_product"), c.channel_id == bindparam("of_channel"))
+            .values(units_sold=bindparam("units")),
+            [
+                {"of_product": product_id, "of_channel": channel_id, "units": units}
+                for (product_id, channel_id), units in sorted(sold.items())
+            ],
+        )
+
+
 def stale(row: Record, expected: int) -> StaleObject:
     """Tell who changed a record since."""
     return StaleObject(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -51,6 +52,26 @@ async def lines_by_order(session: Session, keys: Sequence[UUID]) -> Mapping[UUID
 async def lines_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
     rows = await session.execute(select(order_lines).where(any_of(order_lines.c.id, keys)))
     return {row.id: row for row in rows}
+
+
+async def units_sold(session: Session, *, since: datetime) -> Mapping[tuple[UUID, UUID], int]:
+    """Units sold ever, by `(product, channel)`, of products whose orders changed since an instant."""
+    recent = (
+        select(order_lines.c.product_id)
+        .join(orders, orders.c.id == order_lines.c.order_id)
+        .where(orders.c.updated_at > since)
+    )
+    rows = await session.execute(
+        select(
+            order_lines.c.product_id,
+            orders.c.channel_id,
+            func.sum(order_lines.c.quantity - order_lines.c.cancelled_quantity).label("units"),
+        )
+        .join(orders, orders.c.id == order_lines.c.order_id)
+        .where(order_lines.c.product_id.in_(recent))
+        .group_by(order_lines.c.product_id, orders.c.channel_id)
+    )
+    return {(row.product_id, row.channel_id): int(row.units) for row in rows}
 
 
 async def units_in_fulfillments(session: Session, order_ids: Sequence[UUID]) -> Mapping[UUID, int]:

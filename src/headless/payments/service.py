@@ -25,6 +25,7 @@ from headless.payments.rules import (
 )
 from headless.platform import clock, crypto, ids
 from headless.platform.db import Record, Session
+from headless.platform.errors import Fault
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -54,11 +55,11 @@ class Providers:
         return self.timeout + timedelta(seconds=1)
 
     async def ask(self, question: Awaitable[T]) -> T:
-        """Await a provider's answer; none in time, or a broken connection, is `AnswerLost`."""
+        """Await a provider's answer; none in time, a broken connection or an overload is `AnswerLost`."""
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
                 return await question
-        except (TimeoutError, OSError) as error:
+        except (TimeoutError, OSError, Fault) as error:
             raise AnswerLost from error
 
 

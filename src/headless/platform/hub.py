@@ -113,7 +113,11 @@ class Hub:
             try:
                 await self._catch_up()
             except (Fault, OSError) as error:
-                log.warning("following_the_log_failed", error=str(error))
+                log.warning("following_the_log_postponed", error=str(error))
+                await asyncio.sleep(POLL_SECONDS)
+            except Exception:
+                # The edge of the process: without this loop nothing would be live any more.
+                log.exception("following_the_log_failed")
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _catch_up(self) -> None:

@@ -164,7 +164,11 @@ class Numberer:
             try:
                 await self._number_all()
             except (Fault, OSError) as error:
-                log.warning("numbering_failed", error=str(error))
+                log.warning("numbering_postponed", error=str(error))
+                await asyncio.sleep(POLL_SECONDS)
+            except Exception:
+                # The edge of the process: without this loop nothing would be live any more.
+                log.exception("numbering_failed")
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _number_all(self) -> None:

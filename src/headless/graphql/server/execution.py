@@ -218,7 +218,7 @@ class Engine:
     def _document(self, text: str) -> DocumentNode:
         known = self._documents.get(text)
         if known is None:
-            known = _parsed(text)
+            known = _parsed(text, hides_suggestions=not self.server.settings.development)
             self._documents[text] = known
             if len(self._documents) > CACHED_DOCUMENTS:
                 self._documents.popitem(last=False)
@@ -234,7 +234,7 @@ def _is_never(_value: object) -> TypeGuard[AsyncIterable[Any]]:
     return False
 
 
-def _parsed(text: str) -> DocumentNode | RequestError:
+def _parsed(text: str, *, hides_suggestions: bool) -> DocumentNode | RequestError:
     try:
         document = parse(text, max_tokens=limits.MOST_TOKENS)
     except GraphQLError as error:
@@ -246,7 +246,7 @@ def _parsed(text: str) -> DocumentNode | RequestError:
             excess = limits.check(document, definition, {})
             if excess is not None:
                 return RequestError([excess], "MAX_COST_EXCEEDED")
-    errors = validate(schema, document, max_errors=MOST_ERRORS)
+    errors = validate(schema, document, max_errors=MOST_ERRORS, hide_suggestions=hides_suggestions)
     return RequestError(errors, "GRAPHQL_VALIDATION_FAILED") if errors else document
 
 

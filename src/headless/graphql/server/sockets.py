@@ -25,6 +25,8 @@ SEND_SECONDS = 10.0
 MOST_SUBSCRIPTIONS = 50
 LARGEST_FRAME = 64 * 1024
 LONGEST_ID = 200
+_FINISHING: set[asyncio.Task[Answer]] = set()
+"""Operations that run to their end whatever becomes of their socket: the event loop alone would forget them."""
 
 
 class Close(Exception):
@@ -185,7 +187,11 @@ class _Socket:
                     async for answer in answers:
                         yield answer
             else:
-                yield await self._engine.execute(prepared, request, caller)
+                # A client that goes away doesn't stop a mutation halfway.
+                run = asyncio.create_task(self._engine.execute(prepared, request, caller))
+                _FINISHING.add(run)
+                run.add_done_callback(_FINISHING.discard)
+                yield await asyncio.shield(run)
         except RequestError as error:
             yield error.answer()
         except Fault as fault:
