@@ -163,7 +163,7 @@ def listen(settings: Settings) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
 
 

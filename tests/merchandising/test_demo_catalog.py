@@ -2,12 +2,12 @@
 
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections import Counter
 from decimal import Decimal
 from importlib.resources import files
 from itertools import product as every_combination
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -90,7 +90,7 @@ def test_description_is_two_to_four_sentences_in_simple_tags(product: dict[str, 
     description = product["description_html"]
     prose = NOT_TEXT.sub("", description.partition("<ul>")[0])
 
-    ElementTree.fromstring(f"<div>{description}</div>")
+    ET.fromstring(f"<div>{description}</div>")
     assert not re.search("[<>]", NOT_TEXT.sub("", description))
     assert 2 <= len(re.findall(r"[.!?](?=\s|$)", prose)) <= 4
 
@@ -201,7 +201,7 @@ def test_every_kind_of_drawing_is_used() -> None:
 def test_drawing_is_a_square_svg_of_less_than_six_kilobytes(kind: str) -> None:
     svg = draw(kind, palette=PALETTE, title="A thing")
 
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
 
     assert root.tag == f"{SVG}svg"
     assert (root.get("width"), root.get("height"), root.get("viewBox")) == ("1200", "1200", "0 0 1200 1200")
@@ -212,7 +212,7 @@ def test_drawing_is_a_square_svg_of_less_than_six_kilobytes(kind: str) -> None:
 def test_drawing_needs_and_runs_nothing_from_outside(kind: str) -> None:
     svg = draw(kind, palette=PALETTE, title="A thing")
 
-    elements = list(ElementTree.fromstring(svg).iter())
+    elements = list(ET.fromstring(svg).iter())
 
     assert not {"script", "foreignObject", "image", "use", "a", "style"} & {e.tag.removeprefix(SVG) for e in elements}
     assert not [name for e in elements for name in e.attrib if name.startswith("on") or name.endswith("href")]
@@ -224,7 +224,7 @@ def test_drawing_needs_and_runs_nothing_from_outside(kind: str) -> None:
 def test_drawing_escapes_its_title(kind: str) -> None:
     title = "</title><script>alert('1 < 2 & \"3\"')</script>\x00 ☕"
 
-    root = ElementTree.fromstring(draw(kind, palette=PALETTE, title=title))
+    root = ET.fromstring(draw(kind, palette=PALETTE, title=title))
 
     assert root.findtext(f"{SVG}title") == title.replace("\x00", "")
     assert root.find(f".//{SVG}script") is None
@@ -234,7 +234,7 @@ def test_drawing_escapes_its_title(kind: str) -> None:
 def test_drawing_refers_only_to_what_it_defines(kind: str) -> None:
     svg = draw(kind, palette=PALETTE, title="A thing")
 
-    defined = [element.get("id") for element in ElementTree.fromstring(svg).iter() if element.get("id")]
+    defined = [element.get("id") for element in ET.fromstring(svg).iter() if element.get("id")]
 
     assert len(set(defined)) == len(defined)
     assert set(re.findall(r"url\(#(\w+)\)", svg)) <= set(defined)

@@ -92,7 +92,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001 - the API's word
+class Notice:
     """Something was adjusted but not refused."""
 
     code: str

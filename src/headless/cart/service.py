@@ -15,7 +15,7 @@ from headless.cart import queries, rules
 from headless.cart.errors import DeliveryOptionUnavailable, TooManyLines
 from headless.cart.events import CartChanged
 from headless.cart.models import cart_lines, carts
-from headless.cart.rules import Address, Attributes, Line, Wanted, Warning
+from headless.cart.rules import Address, Attributes, Line, Notice, Wanted
 from headless.fulfillment import queries as fulfillment_queries
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
@@ -23,6 +23,8 @@ from headless.platform.errors import InvalidInput, NotFound
 from headless.pricing.models import prices
 from headless.pricing.rules import MAX_UNITS
 
+KEPT_FOR_PAYMENTS = timedelta(days=7)
+"""How long an expired cart still exists: a payment begun before it expired may yet have to become its order."""
 UNSET: Any = object()
 """An omitted field: stays as it is."""
 
@@ -82,7 +84,7 @@ async def change(
     return row
 
 
-async def add_lines(session: Session, cart: Record, wanted: Sequence[Wanted], *, is_new: bool = False) -> list[Warning]:
+async def add_lines(session: Session, cart: Record, wanted: Sequence[Wanted], *, is_new: bool = False) -> list[Notice]:
     """Add units to a locked cart; the same variant with the same attributes grows its line."""
     offers = await queries.offers_by_variant(session, sorted({want.variant_id for want in wanted}), cart.channel_id)
     for index, want in enumerate(wanted):
@@ -102,7 +104,7 @@ async def add_lines(session: Session, cart: Record, wanted: Sequence[Wanted], *,
 
 async def update_lines(
     session: Session, cart: Record, changes: Sequence[tuple[UUID, int, Attributes | None]]
-) -> list[Warning]:
+) -> list[Notice]:
     """Set lines `(id, quantity, attributes)`; quantity 0 removes, attributes None keeps them."""
     before = await _lines(session, cart.id)
     by_id = {line.id: line for line in before}
@@ -120,7 +122,7 @@ async def update_lines(
     return await _write(session, cart, before, target, {line.variant_id: line.offer for line in before if line.offer})
 
 
-async def remove_lines(session: Session, cart: Record, line_ids: Sequence[UUID]) -> list[Warning]:
+async def remove_lines(session: Session, cart: Record, line_ids: Sequence[UUID]) -> list[Notice]:
     """Remove lines; raises `NotFound` when one isn't there."""
     before = await _lines(session, cart.id)
     known = {line.id for line in before}
@@ -199,8 +201,8 @@ async def rates(session: Session, cart: Record) -> Sequence[Record]:
 
 
 async def sweep(session: Session, *, limit: int = 500) -> int:
-    """Forget expired carts; answer how many. Orders keep what they were made of."""
-    old = select(carts.c.id).where(carts.c.expires_at < clock.now()).limit(limit)
+    """Forget carts that expired a while ago; answer how many. Orders keep what they were made of."""
+    old = select(carts.c.id).where(carts.c.expires_at < clock.now() - KEPT_FOR_PAYMENTS).limit(limit)
     gone = await session.execute(delete(carts).where(carts.c.id.in_(old)).returning(carts.c.id))
     return len(gone.all())
 
@@ -215,12 +217,12 @@ async def _write(
     before: Sequence[Line],
     target: Mapping[tuple[UUID, str], tuple[int, Attributes]],
     offers: Mapping[UUID, rules.Offer],
-) -> list[Warning]:
+) -> list[Notice]:
     """Bring a cart's lines to the target, clamped to what can be had; answer what was clamped."""
     present = {(line.variant_id, rules.attributes_key(line.attributes)): line for line in before}
     if sum(1 for quantity, _attributes in target.values() if quantity) > rules.MAX_LINES:
         raise TooManyLines(field=("lines",))
-    warnings: list[Warning] = []
+    warnings: list[Notice] = []
     fresh: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     gone = [line.id for key, line in present.items() if key not in target]
@@ -292,11 +294,11 @@ async def _show_prices(session: Session, lines: Sequence[Line]) -> None:
         await connection.execute(by_line.values(shown_amount=bindparam("amount")), moved)
 
 
-def _clamped(target: UUID, wanted: int, possible: int) -> Warning:
+def _clamped(target: UUID, wanted: int, possible: int) -> Notice:
     if possible == 0:
-        return Warning("MERCHANDISE_OUT_OF_STOCK", "This is sold out.", target)
+        return Notice("MERCHANDISE_OUT_OF_STOCK", "This is sold out.", target)
     message = f"{wanted} wanted, {possible} in stock: the quantity was lowered to {possible}."
-    return Warning("MERCHANDISE_NOT_ENOUGH_STOCK", message, target)
+    return Notice("MERCHANDISE_NOT_ENOUGH_STOCK", message, target)
 
 
 def _rows(attributes: Attributes) -> list[dict[str, str]]:

@@ -102,7 +102,7 @@ def matching(text: str) -> ColumnElement[bool]:
     return and_(true(), *(products.c.search_text.contains(word, autoescape=True) for word in words))
 
 
-async def product_page(  # noqa: PLR0913 - the arguments of the API's list
+async def product_page(
     session: Session,
     eye: Eye,
     window: pages.Window,

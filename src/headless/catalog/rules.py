@@ -16,7 +16,9 @@ MAX_OPTIONS = 5
 MAX_VARIANTS = 2048
 MAX_TITLE = 255
 HANDLE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-LETTERS = str.maketrans({"ß": "ss", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"})
+LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "\u0131": "i"}
+)
 BREAKS = re.compile(r"<(?:br|/p|/li|/h[1-6]|/div|/tr)[^>]*>", re.IGNORECASE)
 
 

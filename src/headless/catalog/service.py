@@ -388,7 +388,7 @@ def stale(row: Record, expected: int) -> StaleObject:
 _TEXTS = ("title", "description_html", "vendor", "product_type", "tags", "seo_title", "seo_description")
 
 
-def _texts(  # noqa: PLR0913 - the columns that search and sorting derive from
+def _texts(
     *,
     title: str,
     description_html: str,

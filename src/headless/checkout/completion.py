@@ -125,7 +125,7 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
 
 
 async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:
-    """Finish what crashes and lost answers left: ask providers what became of payments, end checkouts past their time."""
+    """Finish what crashes and lost answers left: ask what became of payments, end checkouts past their time."""
     async with database.reading() as session:
         unsettled = await payment_queries.unsettled(session)
         expired = await queries.expired(session)

@@ -1,4 +1,4 @@
-"""How does a checkout start, end and expire? Every step holds the cart's lock, so that steps of one cart follow each other."""
+"""How does a checkout start, end and expire? Every step holds the cart's lock: steps of one cart follow each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headless.cart import service as cart_service
 from headless.cart.errors import CartCompleted, PriceChanged
 from headless.cart.events import CartChanged
 from headless.cart.models import carts
-from headless.cart.rules import Warning
+from headless.cart.rules import Notice
 from headless.checkout import rules
 from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted
 from headless.checkout.models import checkouts
@@ -47,7 +47,7 @@ async def live(session: Session, cart_id: UUID) -> Record | None:
 
 async def edit(
     session: Session, cart_id: UUID, *, terms: Terms, values: Mapping[str, Any] | None = None
-) -> tuple[Record, list[Warning]]:
+) -> tuple[Record, list[Notice]]:
     """Lock a cart and change its columns; an open checkout of it is cancelled.
 
     Raises `NotFound`, `CartCompleted`, or `CheckoutInProgress` while a payment is under way.
@@ -59,7 +59,7 @@ async def edit(
     _refuse_late(current)
     await end(session, current, CheckoutStatus.CANCELLED, reason="checkout_cancelled")
     message = "The cart changed, so its checkout was cancelled and the stock given back. Start it again."
-    return cart, [Warning("CHECKOUT_CANCELLED", message, current.id)]
+    return cart, [Notice("CHECKOUT_CANCELLED", message, current.id)]
 
 
 async def start(

@@ -1,7 +1,6 @@
 """How do carts look in the API, and how are they changed?"""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
@@ -77,7 +76,7 @@ class AttributeInput:
     value: str
 
 
-@strawberry.type(description="Sums, exact: subtotal − discounts + delivery + tax = total.")
+@strawberry.type(description="Sums, exact: subtotal - discounts + delivery + tax = total.")
 class Cost:
     subtotal_amount: Money
     total_discount_amount: Money
@@ -566,7 +565,7 @@ async def find_cart(info: Info, cart_id: UUID) -> Record | None:
     return cast("Record | None", await info.context.load(queries.carts_by_id, cart_id))
 
 
-Change = Callable[[Session, Record], Awaitable[list[rules.Warning] | None]]
+Change = Callable[[Session, Record], Awaitable[list[rules.Notice] | None]]
 
 
 async def _edit(
@@ -575,24 +574,15 @@ async def _edit(
     """Change a cart's columns, its lines or both; its prices count as shown from now on."""
     context = info.context
     wanted = decoded("cart", cart_id, "cartId")
-    async with _editing(context, wanted, values) as (session, cart, warnings):
+    async with context.transaction() as session:
+        cart, warnings = await checkouts.edit(session, wanted, terms=context.server.terms, values=values)
         clamped = await change(session, cart) if change is not None else None
         if clamped is None:
             await carts.refresh_prices(session, cart)
-        warnings += clamped or []
-    return await _answer(made, context, cart, warnings)
+    return await _answer(made, context, cart, warnings + (clamped or []))
 
 
-@asynccontextmanager
-async def _editing(
-    context: Context, cart_id: UUID, values: Mapping[str, Any] | None
-) -> AsyncIterator[tuple[Session, Record, list[rules.Warning]]]:
-    async with context.transaction() as session:
-        cart, warnings = await checkouts.edit(session, cart_id, terms=context.server.terms, values=values)
-        yield session, cart, warnings
-
-
-async def _answer(made: type[P], context: Context, cart: Record, warnings: list[rules.Warning]) -> P:
+async def _answer(made: type[P], context: Context, cart: Record, warnings: list[rules.Notice]) -> P:
     # What the write returned is the cart as it was committed, and whoever edits a cart leaves it without a checkout:
     # neither needs to be read again.
     context.loaders.prime(queries.carts_by_id, cart.id, cart)
@@ -603,7 +593,7 @@ async def _answer(made: type[P], context: Context, cart: Record, warnings: list[
     return made(cart=cast("Cart", cart), warnings=shown)
 
 
-async def _target(warning: rules.Warning, cart: Record, context: Context) -> strawberry.ID | None:
+async def _target(warning: rules.Notice, cart: Record, context: Context) -> strawberry.ID | None:
     if warning.target is None:
         return None
     if warning.code == "CHECKOUT_CANCELLED":

@@ -134,7 +134,7 @@ class Context:
     def claim(
         self,
         operation: str,
-        input: object,  # noqa: A002 - the API's word
+        input: object,
         *,
         guest: UUID | None = None,
         required: bool = False,
@@ -145,10 +145,7 @@ class Context:
         if key is not None and self.idempotency_key is not None and key != self.idempotency_key:
             message = "The header Idempotency-Key and the input's idempotencyKey differ. Send one of them."
             raise BadUserInput(message)
-        if self.actor.token_id is not None:
-            scope = f"token:{self.actor.token_id}"
-        else:
-            scope = f"cart:{guest}"
+        scope = f"token:{self.actor.token_id}" if self.actor.token_id is not None else f"cart:{guest}"
         return idempotency.claim(scope, key or self.idempotency_key, operation, values, required=required)
 
     def order_token(self, order_id: UUID) -> str:

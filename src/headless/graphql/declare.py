@@ -174,7 +174,7 @@ def _context(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Context:
 
 
 def _check_columns(cls: type, model: type[SQLModel]) -> None:
-    for name in cls.__dict__.get("__annotations__", {}):
+    for name in inspect.get_annotations(cls):
         if (
             not isinstance(cls.__dict__.get(name), strawberry.types.field.StrawberryField)
             and name not in model.model_fields

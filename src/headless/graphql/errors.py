@@ -6,8 +6,8 @@ from typing import Any
 
 import strawberry
 import structlog
-
 from graphql import GraphQLError, GraphQLSyntaxError
+
 from headless.cart import errors as _cart
 from headless.catalog import errors as _catalog
 from headless.checkout import errors as _checkout

@@ -68,7 +68,7 @@ class InventoryLevel:
 
     @field
     def quantities(self: Stock, names: list[str] | None = UNSET) -> list[InventoryQuantity]:
-        """Quantities by name; available = on_hand − reserved − committed − damaged − safety_stock."""
+        """Quantities by name; available = on_hand - reserved - committed - damaged - safety_stock."""
         known = ("available", *COUNTED)
         wanted = sent(names) or known
         return [InventoryQuantity(name=name, quantity=self.quantity(name)) for name in wanted if name in known]

@@ -16,6 +16,7 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
 )
+
 from headless.platform.pages import DEFAULT, MAXIMUM
 
 MOST_TOKENS = 2_000

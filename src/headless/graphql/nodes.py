@@ -1,4 +1,4 @@
-"""How is any object found by its id alone? (Relay's Global Object Identification)"""
+"""How is any object found by its id alone? As in Relay's Global Object Identification."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

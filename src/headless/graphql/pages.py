@@ -1,11 +1,11 @@
-"""How do lists look in the API? (Relay Cursor Connections)"""
+"""How do lists look in the API? As Relay's Cursor Connections."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import strawberry
-
 from graphql import FieldNode, FragmentSpreadNode
+
 from headless.graphql.context import Info
 from headless.graphql.declare import field
 from headless.platform.pages import Slice, Window, slice_of

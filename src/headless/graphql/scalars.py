@@ -6,9 +6,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NewType
 
 import strawberry
+from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
 from iso4217 import Currency
 
-from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
 from headless.shop.rules import COUNTRIES
 
 CurrencyCode = NewType("CurrencyCode", str)

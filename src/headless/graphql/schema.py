@@ -6,13 +6,13 @@ from operator import attrgetter
 from typing import Any
 
 import strawberry
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 from headless.graphql.cart import CartMutations, CartQueries
 from headless.graphql.catalog import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
@@ -38,6 +38,7 @@ def in_context(
     country: CountryCode | None = strawberry.UNSET,
     language: LanguageCode | None = strawberry.UNSET,
 ) -> Any:
+    del channel, country, language
     return value
 
 

@@ -1,1 +1,1 @@
-"""Use cases that touch catalog, prices and stock at once: making products, CSV import, the demo shop. Knows no carts or orders."""
+"""Use cases over catalog, prices and stock: making products, CSV import, the demo shop. Knows no carts or orders."""

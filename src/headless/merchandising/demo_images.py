@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from xml.sax.saxutils import escape
 
+_COLORS: Final = 3
 _HEX_COLOR: Final = re.compile(r"#[0-9A-Fa-f]{6}")
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -36,13 +37,13 @@ Motif: TypeAlias = Callable[[Paint], list[str]]
 
 
 def draw(kind: str, *, palette: Sequence[str], title: str) -> str:
-    """Return a self-contained 1200×1200 SVG of a motif in the palette's colors: ground, main, accent.
+    """Return a self-contained SVG, 1200 by 1200, of a motif in the palette's colors: ground, main, accent.
 
     An unknown kind, or a palette that is not three colors like `#d9c3a0`, raises ValueError.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of picture: {kind!r}")
-    if len(palette) != 3 or not all(_HEX_COLOR.fullmatch(color) for color in palette):
+    if len(palette) != _COLORS or not all(_HEX_COLOR.fullmatch(color) for color in palette):
         raise ValueError("a palette is three colors like '#d9c3a0': ground, main, accent")
     ground, main, accent = palette
     paint = Paint(

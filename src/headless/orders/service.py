@@ -161,22 +161,7 @@ async def create_fulfillment(
     in_fulfillments = await queries.units_in_fulfillments(session, [order_id])
     if location_id is not None and location_id not in await inventory_queries.locations_by_id(session, [location_id]):
         raise NotFound(field=("locationId",))
-    asked: dict[UUID, int] = {}
-    for index, (line_id, quantity) in enumerate(wanted):
-        if line_id not in lines:
-            raise NotFound(field=("lines", index, "orderLineId"))
-        if quantity < 1:
-            message = f"A quantity is at least 1; {quantity} is not."
-            raise InvalidQuantity(message, field=("lines", index, "quantity"))
-        asked[line_id] = asked.get(line_id, 0) + quantity
-        line = lines[line_id]
-        left = rules.Progress(line.quantity, line.cancelled_quantity, in_fulfillments[line_id]).fulfillable
-        if asked[line_id] > left:
-            message = f"{left} of this line are left to ship."
-            raise NothingToFulfill(message, field=("lines", index, "quantity"))
-    if not asked:
-        message = "Name at least one line to ship."
-        raise NothingToFulfill(message, field=("lines",))
+    asked = _asked(wanted, lines, in_fulfillments)
     why = Why("fulfillment", actor, reference=ids.encode("order", order_id))
     parts: list[Part] = []
     tracked = {lines[line_id].variant_id for line_id in asked if lines[line_id].is_tracked}
@@ -200,6 +185,29 @@ async def create_fulfillment(
     fulfillment_id = await fulfillment.create(session, order_id, parts, tracking=tracking, is_shipped=is_shipped)
     await _derive(session, order_id, actor=actor)
     return fulfillment_id
+
+
+def _asked(
+    wanted: Sequence[tuple[UUID, int]], lines: Mapping[UUID, Record], in_fulfillments: Mapping[UUID, int]
+) -> Mapping[UUID, int]:
+    """Sum what is asked of each line and refuse more than is left to ship."""
+    asked: dict[UUID, int] = {}
+    for index, (line_id, quantity) in enumerate(wanted):
+        if line_id not in lines:
+            raise NotFound(field=("lines", index, "orderLineId"))
+        if quantity < 1:
+            message = f"A quantity is at least 1; {quantity} is not."
+            raise InvalidQuantity(message, field=("lines", index, "quantity"))
+        asked[line_id] = asked.get(line_id, 0) + quantity
+        line = lines[line_id]
+        left = rules.Progress(line.quantity, line.cancelled_quantity, in_fulfillments[line_id]).fulfillable
+        if asked[line_id] > left:
+            message = f"{left} of this line are left to ship."
+            raise NothingToFulfill(message, field=("lines", index, "quantity"))
+    if not asked:
+        message = "Name at least one line to ship."
+        raise NothingToFulfill(message, field=("lines",))
+    return asked
 
 
 async def ship_fulfillment(session: Session, fulfillment_id: UUID, *, tracking: Tracking | None, actor: str) -> UUID:

@@ -1,4 +1,4 @@
-"""Was this request carried out before? (the IETF httpapi draft "The Idempotency-Key HTTP Header Field")"""
+"""Was this request carried out before? As in the IETF draft "The Idempotency-Key HTTP Header Field"."""
 
 from __future__ import annotations
 

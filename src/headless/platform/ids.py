@@ -1,4 +1,4 @@
-"""How do ids look outside and inside? (TypeID 0.3: `product_01k…` outside, UUID inside)"""
+"""How do ids look outside and inside? TypeID 0.3, such as `product_01k…`, over a UUID."""
 
 from __future__ import annotations
 

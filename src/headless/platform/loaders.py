@@ -26,7 +26,7 @@ class Loaders:
         self._loaders: dict[tuple[Hashable, ...], DataLoader[Any, Any]] = {}
         self._known: dict[tuple[Hashable, ...], dict[Any, Any]] = {}
 
-    def load(self, batch: Batch[K, V], key: K, *arguments: Hashable) -> V | None | Awaitable[V | None]:
+    def load(self, batch: Batch[K, V], key: K, *arguments: Hashable) -> V | Awaitable[V | None] | None:
         """The value at once if it is known, else loaded together with all keys that are asked for meanwhile."""
         name = (batch, *arguments)
         known = self._known.get(name)

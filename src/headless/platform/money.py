@@ -1,4 +1,4 @@
-"""How is an amount of money held and written? (ISO 4217 minor units, never a float)"""
+"""How is an amount of money held and written? In ISO 4217 minor units, never as a float."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a long list read page by page, so that no row is skipped or repeated? (keyset paging, Relay cursors)"""
+"""How is a long list read page by page, so that no row is skipped or repeated? By keysets, with Relay's cursors."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Owns what things cost: variants' prices per channel, and the arithmetic of totals. Knows no stock, carts or orders."""
+"""Owns what things cost: variants' prices per channel, the arithmetic of totals. Knows no stock, carts or orders."""

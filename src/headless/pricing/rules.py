@@ -1,4 +1,4 @@
-"""How are line amounts and totals computed? (minor units throughout)"""
+"""How are line amounts and totals computed? Minor units throughout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_UNITS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """subtotal − discount + delivery + tax = total, to the minor unit."""
+    """subtotal - discount + delivery + tax = total, to the minor unit."""
 
     subtotal_amount: int
     discount_amount: int

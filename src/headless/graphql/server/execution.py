@@ -9,8 +9,6 @@ from inspect import isawaitable
 from typing import Any, TypeGuard
 
 import structlog
-from graphql.execution import Executor, create_source_event_stream
-
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -23,6 +21,8 @@ from graphql import (
     parse,
     validate,
 )
+from graphql.execution import Executor, create_source_event_stream
+
 from headless.accounts.rules import ANONYMOUS, Actor
 from headless.graphql import limits
 from headless.graphql.context import Context, Market, Server

@@ -1,4 +1,4 @@
-"""How is GraphQL spoken over HTTP? (the GraphQL over HTTP specification, and RFC 9110 for everything around it)"""
+"""How is GraphQL spoken over HTTP? By the GraphQL over HTTP specification, and RFC 9110 around it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from time import perf_counter
 from typing import Any
 
 import orjson
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from graphql import GraphQLError, OperationType
 from headless.accounts import queries as account_queries
 from headless.accounts.rules import ANONYMOUS, Actor
 from headless.graphql import playground

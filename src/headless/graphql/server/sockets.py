@@ -1,4 +1,4 @@
-"""How is GraphQL spoken over WebSocket? (the graphql-transport-ws protocol of graphql-ws)"""
+"""How is GraphQL spoken over WebSocket? By the graphql-transport-ws protocol of graphql-ws."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 import structlog
+from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from graphql import OperationType
 from headless.accounts.rules import ANONYMOUS, Actor
 from headless.graphql.server.execution import Answer, Caller, Engine, Request, RequestError, fault_answer
 from headless.graphql.server.http import Refuse, actor_of

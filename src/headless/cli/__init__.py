@@ -1,0 +1,289 @@
+"""Which commands do operators have? Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headless.cli import running
+
+if TYPE_CHECKING:
+    from headless.merchandising.importing import ImportReport
+
+app = typer.Typer(
+    help="A headless commerce server. Every setting is an environment variable, HEADLESS_<NAME>.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its help takes three times as long
+)
+imports = typer.Typer(help="Bring data into the shop.", no_args_is_help=True)
+tokens = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+app.add_typer(tokens, name="token")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except running.Stop as stop:
+        print(f"headless: {stop}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def dev() -> None:
+    """Run a shop on this machine.
+
+    Embedded database, demo catalog if it is empty, worker inside; never touches an existing shop. Ctrl-C ends it.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from headless.cli import development
+
+    with suppress(KeyboardInterrupt):
+        development.run()
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API.
+
+    Background work is done by `headless worker`.
+    """
+    settings = running.settings_from_environment()
+    if not settings.secrets:
+        raise running.Stop(
+            "HEADLESS_SECRET_KEY is not set. Set it to a long random text, such as `openssl rand -hex 32` prints."
+        )
+    listener = running.listen(settings)
+    running.run(running.check_schema(settings), settings)
+    running.serve(settings, listener, with_worker=False)
+
+
+@app.command()
+def worker() -> None:
+    """Do the background work.
+
+    It expires checkouts and settles payments; run one beside `headless serve`, or several.
+    """
+    settings = running.settings_from_environment()
+    running.run(running.check_schema(settings), settings)
+    running.run(running.work(settings), settings)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version.
+
+    Opens a shop if there is none.
+    """
+    settings = running.settings_from_environment()
+    running.make_data_dir(settings)
+    running.run(running.migrate(settings, print), settings)
+
+
+@app.command()
+def seed() -> None:
+    """Fill an empty shop with the demo catalog.
+
+    A shop that was ever used is never touched.
+    """
+    settings = running.settings_from_environment()
+    running.make_data_dir(settings)
+
+    async def fill() -> None:
+        await running.migrate_if_empty(settings)
+        async with running.opened(settings) as database:
+            await running.seed(database, settings, print)
+
+    running.run(fill(), settings)
+
+
+@imports.command("products")
+def import_products(
+    file: Annotated[Path, typer.Argument(help="A product file in Shopify's CSV format.", show_default=False)],
+    channel: Annotated[str | None, typer.Option(help="The channel of prices and publication.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and keep nothing.")] = False,
+    stock: Annotated[bool, typer.Option("--stock", help="Set the stock of known variants, too.")] = False,
+) -> None:
+    """Make or update products from a CSV file.
+
+    Products are known by their handles. Rows with problems are named and left out; the exit code is then 1.
+    """
+    from headless.merchandising import importing, opening, shopify_csv
+
+    settings = running.settings_from_environment()
+    running.make_data_dir(settings)
+
+    async def bring_in() -> ImportReport:
+        await running.migrate_if_empty(settings)
+        with _readable(file) as raw, shopify_csv.decode(raw) as text:
+            async with running.opened(settings) as database:
+                await opening.open_default_shop(database)
+                with _progress(raw) as show:
+                    return await importing.import_products(
+                        database,
+                        shopify_csv.read(text),
+                        channel_handle=channel,
+                        is_dry_run=dry_run,
+                        with_stock=stock,
+                        on_progress=show,
+                    )
+
+    report = running.run(bring_in(), settings)
+    for problem in report.problems:
+        where = f"line {problem.line}, {problem.column}" if problem.column else f"line {problem.line}"
+        print(f"{where}: {problem.message}", file=sys.stderr)
+    kept = "Dry run, nothing was kept. " if dry_run else ""
+    print(
+        f"{kept}Products: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{report.refused} refused. Problems: {len(report.problems)}."
+    )
+    if report.problems:
+        is_unreadable = report.problems[0].line == 1  # where the names of the columns should be
+        raise typer.Exit(2 if is_unreadable else 1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    from headless.graphql.schema import sdl
+
+    print(sdl().rstrip("\n"))
+
+
+@tokens.command("create")
+def create_token(
+    name: Annotated[str, typer.Option(help="What the token is for.", show_default=False)],
+    permission: Annotated[list[str] | None, typer.Option("--permission", "-p", help="Repeat it for several.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Grant every permission.")] = False,
+) -> None:
+    """Make an API token and print it.
+
+    It stands alone on standard output, and is never shown again.
+    """
+    from headless.accounts import service
+    from headless.accounts.rules import Permission
+
+    if every == bool(permission):
+        raise running.Stop("Say what the token may do: either --permission, once or several times, or --all.")
+    wanted = [text.upper() for text in permission or Permission]
+    unknown = [text for text in wanted if text not in set(Permission)]
+    if unknown:
+        raise running.Stop(f"There is no permission {', '.join(unknown)}. There are: {', '.join(Permission)}.")
+    settings = running.settings_from_environment()
+
+    async def make() -> str:
+        async with running.opened(settings) as database, database.transaction() as session:
+            return await service.create_token(session, name=name, permissions=[Permission(text) for text in wanted])
+
+    print(running.run(make(), settings))
+
+
+@tokens.command("list")
+def list_tokens() -> None:
+    """List the API tokens.
+
+    Their texts are not kept.
+    """
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from headless.accounts import queries
+    from headless.accounts.rules import Permission
+    from headless.platform import ids
+
+    settings = running.settings_from_environment()
+
+    async def read() -> Any:
+        async with running.opened(settings) as database, database.reading() as session:
+            return await queries.all_tokens(session)
+
+    table = Table(Column("Id", no_wrap=True), "Name", "May", "Made", "Revoked", box=None)
+    for row in running.run(read(), settings):
+        may = "everything" if set(row.permissions) >= set(Permission) else ", ".join(row.permissions)
+        made, revoked = (f"{at:%Y-%m-%d}" if at else "" for at in (row.created_at, row.revoked_at))
+        table.add_row(ids.encode("token", row.id), row.name, may, made, revoked)
+    Console(markup=False, width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+@tokens.command("revoke")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(help="An id from `headless token list`.", show_default=False)],
+) -> None:
+    """Withdraw an API token at once."""
+    from headless.accounts import service
+    from headless.platform import ids
+    from headless.platform.errors import NotFound
+
+    settings = running.settings_from_environment()
+
+    async def withdraw() -> None:
+        async with running.opened(settings) as database, database.transaction() as session:
+            await service.revoke_token(session, ids.decode("token", token_id))
+
+    try:
+        running.run(withdraw(), settings)
+    except NotFound:
+        raise running.Stop(f"There is no valid token {token_id}. `headless token list` shows them.") from None
+
+
+@app.command()
+def doctor() -> None:
+    """Check whether everything is in order.
+
+    Configuration, database, schema, shop and stock books; the exit code is 1 when something is wrong.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from headless.cli import doctoring
+
+    table = Table("", "Check", "Found", box=None)
+    is_well = True
+    for name, found in doctoring.findings():
+        is_well = is_well and not isinstance(found, running.Stop)
+        table.add_row("✗" if isinstance(found, running.Stop) else "✓", name, str(found))
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    if not is_well:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Any]:
+    import io
+
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise running.Stop(f"{path} can't be read: {error.strerror}.") from None
+    with raw:
+        yield raw if raw.seekable() else io.BytesIO(raw.read())
+
+
+@contextmanager
+def _progress(raw: Any) -> Iterator[Callable[[ImportReport], None]]:
+    """Show on a terminal how much of a file is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        place = raw.tell()
+        task = bar.add_task("Products", total=raw.seek(0, os.SEEK_END))
+        raw.seek(place)
+
+        def show(report: ImportReport) -> None:
+            done = report.created + report.updated + report.unchanged + report.refused
+            bar.update(task, completed=raw.tell(), description=f"{done} products")
+
+        yield show

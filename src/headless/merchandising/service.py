@@ -1,0 +1,195 @@
+"""How do products come about and change, with their prices and their stock in step?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from headless.catalog import service as catalog
+from headless.catalog.events import ProductUpdated
+from headless.catalog.service import ProductDraft, VariantDraft
+from headless.inventory import queries as inventory_queries
+from headless.inventory import service as inventory
+from headless.inventory.events import StockChanged
+from headless.platform import money, outbox
+from headless.platform.db import Record, Session
+from headless.platform.errors import InvalidInput, Refusal, Refused
+from headless.pricing import queries as pricing_queries
+from headless.pricing import service as pricing
+from headless.pricing.service import NewPrice
+from headless.shop import queries as shop_queries
+
+
+class Unset(Enum):
+    """The type of `UNSET`."""
+
+    UNSET = "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Stands where a change leaves a value as it is; None would clear it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVariant(VariantDraft):
+    """What a new variant is made of, and what it costs."""
+
+    price: Decimal
+    compare_at_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantChange:
+    """What becomes of a variant, if it is still the version that the caller saw."""
+
+    id: UUID
+    expected_version: int
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    price: Decimal | Unset = UNSET
+    compare_at_price: Decimal | Unset | None = UNSET
+
+
+async def create_product(
+    session: Session, draft: ProductDraft, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
+) -> UUID:
+    """Make a product, hidden in every channel, with prices in one; without variants it gets one that costs nothing.
+
+    Raises `Taken`, `OptionsTaken`, `TooManyVariants`, `InvalidInput` or `Refused` with several.
+    """
+    product_id, _variant_ids = await create_product_and_variants(
+        session, draft, new_variants, channel=channel, actor=actor
+    )
+    return product_id
+
+
+async def create_product_and_variants(
+    session: Session, draft: ProductDraft, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
+) -> tuple[UUID, list[UUID]]:
+    """Do what `create_product` does and answer the variants' ids, too, in the order of what they were made from."""
+    if not new_variants:
+        if draft.options:
+            message = "A product with options needs variants: say which values each one has and what it costs."
+            raise InvalidInput(message, field=("variants",))
+        new_variants = [NewVariant(price=Decimal(0))]
+    prices = _prices(new_variants, channel)
+    channel_ids = [row.id for row in await shop_queries.all_channels(session)]
+    product_id = await catalog.create_product(session, draft, channel_ids=channel_ids, actor=actor)
+    variant_ids = await _add_variants(session, product_id, new_variants, prices, channel=channel, actor=actor)
+    return product_id, variant_ids
+
+
+async def create_variants(
+    session: Session, product_id: UUID, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
+) -> list[UUID]:
+    """Add variants with prices in one channel at the end of a product; raises what `create_product` does."""
+    prices = _prices(new_variants, channel)
+    variant_ids = await _add_variants(session, product_id, new_variants, prices, channel=channel, actor=actor)
+    if variant_ids:
+        outbox.record(session, ProductUpdated(product_id))
+    return variant_ids
+
+
+async def update_variants(
+    session: Session, product_id: UUID, changes: Sequence[VariantChange], *, channel: Record, actor: str
+) -> None:
+    """Change variants of one product and their prices in one channel, all or none.
+
+    Raises `NotFound`, `StaleObject`, `Taken`, `OptionsTaken`, `InvalidInput` or `Refused` with several.
+    """
+    variant_ids = [change.id for change in changes]
+    before = await inventory_queries.sellable_by_variant(session, variant_ids)
+    wished = [(change.id, change.expected_version, change.columns) for change in changes]
+    await catalog.update_variants(session, product_id, wished, actor=actor)
+    await pricing.set_prices(session, channel.id, await _new_prices(session, changes, channel))
+    if any("is_tracked" in change.columns for change in changes):
+        after = await inventory_queries.sellable_by_variant(session, variant_ids)
+        flipped = [variant_id for variant_id in after if after[variant_id] != before[variant_id]]
+        if flipped:
+            await inventory.refresh_availability(session, [product_id])
+            outbox.record(session, *(StockChanged(variant_id) for variant_id in flipped))
+
+
+async def _add_variants(
+    session: Session,
+    product_id: UUID,
+    new_variants: Sequence[NewVariant],
+    prices: Sequence[NewPrice],
+    *,
+    channel: Record,
+    actor: str,
+) -> list[UUID]:
+    variant_ids = await catalog.create_variants(session, product_id, new_variants, actor=actor)
+    await pricing.set_prices(session, channel.id, dict(zip(variant_ids, prices, strict=True)))
+    # Tracked ones have no stock yet: what puts it there tells of it and refreshes what lists filter by.
+    untracked = [variant_id for variant_id, new in zip(variant_ids, new_variants, strict=True) if not new.is_tracked]
+    if untracked:
+        await inventory.refresh_availability(session, [product_id])
+        outbox.record(session, *(StockChanged(variant_id) for variant_id in untracked))
+    return variant_ids
+
+
+def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPrice]:
+    currency: str = channel.currency_code
+    problems: list[Refusal] = []
+    prices: list[NewPrice] = []
+    for index, new in enumerate(new_variants):
+        amount = _parsed(new.price, currency, problems, ("variants", index, "price"))
+        compare_at = _parsed(new.compare_at_price, currency, problems, ("variants", index, "compareAtPrice"))
+        _check_order(amount, compare_at, currency, problems, index=index)
+        prices.append(NewPrice(amount or 0, compare_at))
+    if problems:
+        raise Refused(problems)
+    return prices
+
+
+async def _new_prices(session: Session, changes: Sequence[VariantChange], channel: Record) -> Mapping[UUID, NewPrice]:
+    priced = [
+        (index, change)
+        for index, change in enumerate(changes)
+        if change.price is not UNSET or change.compare_at_price is not UNSET
+    ]
+    currency: str = channel.currency_code
+    known = await pricing_queries.prices_by_variant(session, [change.id for _index, change in priced], channel.id)
+    problems: list[Refusal] = []
+    new: dict[UUID, NewPrice] = {}
+    for index, change in priced:
+        row = known.get(change.id)
+        amount: int | None = row.amount if row is not None else None
+        compare_at: int | None = row.compare_at_amount if row is not None else None
+        if not isinstance(change.price, Unset):
+            amount = _parsed(change.price, currency, problems, ("variants", index, "price"))
+        elif amount is None:
+            message = "The variant has no price in this channel yet: give one."
+            problems.append(InvalidInput(message, field=("variants", index, "price")))
+        if not isinstance(change.compare_at_price, Unset):
+            compare_at = _parsed(change.compare_at_price, currency, problems, ("variants", index, "compareAtPrice"))
+        _check_order(amount, compare_at, currency, problems, index=index)
+        new[change.id] = NewPrice(amount or 0, compare_at)
+    if problems:
+        raise Refused(problems)
+    return new
+
+
+def _parsed(value: Decimal | None, currency: str, problems: list[Refusal], at: tuple[str | int, ...]) -> int | None:
+    if value is None:
+        return None
+    try:
+        return money.parse(value, currency)
+    except InvalidInput as refusal:
+        problems.append(refusal.at(*at))
+        return None
+
+
+def _check_order(
+    amount: int | None, compare_at: int | None, currency: str, problems: list[Refusal], *, index: int
+) -> None:
+    if amount is not None and compare_at is not None and compare_at < amount:
+        message = (
+            f"The compare-at price {money.Money(compare_at, currency)} is below the price "
+            f"{money.Money(amount, currency)}; it is the higher price of before, or none."
+        )
+        problems.append(InvalidInput(message, field=("variants", index, "compareAtPrice")))

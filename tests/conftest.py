@@ -1,0 +1,143 @@
+"""On which databases does a test run, and what is in the shop?
+
+A database is migrated once per worker of pytest-xdist; every test gets a copy of its own.
+"""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, make_url, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from headless.platform.db import Database
+from headless.settings import DRIVERS
+from tests import builders
+from tests.builders import Shop
+from tests.plugin_servers import needs_postgres
+
+pytest_plugins = ["tests.plugin_servers"]
+
+ROOT = Path(__file__).parent.parent
+
+
+class Templates:
+    """One migrated database of each kind, made when the first test asks, and copies of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sqlite: Path | None = None
+        self._postgres: tuple[URL, str] | None = None
+        self._prefix = f"headless_test_{uuid4().hex[:12]}"
+        self._numbers = count(1)
+
+    @asynccontextmanager
+    async def sqlite(self) -> AsyncIterator[str]:
+        """Copy the migrated file."""
+        if self._sqlite is None:
+            self._sqlite = self._folder / "template.db"
+            await migrate(make_url(f"sqlite+aiosqlite:///{self._sqlite}"))
+        copy = self._folder / f"{next(self._numbers)}.db"
+        shutil.copyfile(self._sqlite, copy)
+        try:
+            yield f"sqlite+aiosqlite:///{copy}"
+        finally:
+            _remove(copy)
+
+    @asynccontextmanager
+    async def postgres(self, server: str) -> AsyncIterator[str]:
+        """Let PostgreSQL copy the migrated database."""
+        if self._postgres is None:
+            given = make_url(server)
+            admin = given.set(drivername=DRIVERS.get(given.drivername, given.drivername))
+            await _run(admin, f"CREATE DATABASE {self._prefix}")
+            self._postgres = (admin, self._prefix)
+            await migrate(admin.set(database=self._prefix))
+        admin, template = self._postgres
+        copy = f"{self._prefix}_{next(self._numbers)}"
+        await _run(admin, f"CREATE DATABASE {copy} TEMPLATE {template}")
+        try:
+            yield admin.set(database=copy).render_as_string(hide_password=False)
+        finally:
+            await _run(admin, f"DROP DATABASE {copy} WITH (FORCE)")
+
+    async def close(self) -> None:
+        if self._postgres is not None:
+            admin, template = self._postgres
+            await _run(admin, f"DROP DATABASE {template} WITH (FORCE)")
+
+
+async def migrate(url: URL) -> None:
+    """Run the real migrations."""
+
+    def upgrade(connection: Connection) -> None:
+        config = Config(ROOT / "alembic.ini")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    engine = create_async_engine(url, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(upgrade)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+async def _run(url: URL, statement: str) -> None:
+    engine = create_async_engine(url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(statement)
+    finally:
+        await engine.dispose()
+
+
+def _remove(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+async def templates(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Templates]:
+    made = Templates(tmp_path_factory.mktemp("databases"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which of the two databases this run of the test is on."""
+    kind: str = request.param
+    if kind == "postgres":
+        needs_postgres()
+    return kind
+
+
+@pytest.fixture
+async def database_url(database_kind: str, templates: Templates) -> AsyncIterator[str]:
+    """The address of a migrated, empty database of this test alone."""
+    copies = templates.sqlite() if database_kind == "sqlite" else templates.postgres(needs_postgres())
+    async with copies as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated, empty database, open."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def shop(database: Database) -> Shop:
+    """A small shop in `database`; see `tests.builders.Shop` for what it sells."""
+    async with database.transaction() as session:
+        return await builders.make_shop(session)
