@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -42,6 +43,7 @@ from headless.shop import queries as shop_queries
 
 LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 SILENT_SOCKET_SECONDS = 10
+BACKLOG = 2048
 
 
 def server_of(settings: Settings, database: Database) -> Server:
@@ -96,7 +98,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
         try:
             async with asyncio.timeout(2), database.reading() as session:
                 await shop_queries.shop(session)
-        except (Fault, TimeoutError, OSError):
+        except (Fault, SQLAlchemyError, TimeoutError, OSError):
             return JSONResponse({"status": "unavailable"}, status_code=503, headers={"Retry-After": "1"})
         return JSONResponse({"status": "ok"})
 
@@ -160,6 +162,7 @@ def listen(settings: Settings) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SOCKET_SECONDS * 1000)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
@@ -168,7 +171,9 @@ def listen(settings: Settings) -> socket.socket:
 
 
 class _Media(StaticFiles):
-    """Pictures of the shop; nothing in them may run."""
+    """Pictures of the shop; nothing in them may run. The folder comes about with the first of them."""
+
+    async def check_config(self) -> None: ...
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -168,11 +168,9 @@ async def create_variants(
             "id": ids.new(),
             "product_id": product_id,
             "position": last + nth,
-            "title": rules.variant_title(selected),
             "sku": draft.sku or None,
             "barcode": draft.barcode or None,
-            "selected_options": [{"name": name, "value": value} for name, value in selected],
-            "options_key": rules.options_key(selected),
+            **_selection(selected),
             "is_tracked": draft.is_tracked,
             "weight_grams": draft.weight_grams,
             "image_id": draft.image_id,
@@ -217,9 +215,7 @@ async def update_variants(
             except InvalidInput as refusal:
                 raise refusal.at("variants", index, *(refusal.field or ())) from None
             selections.append(selected)
-            written["selected_options"] = [{"name": name, "value": value} for name, value in selected]
-            written["options_key"] = rules.options_key(selected)
-            written["title"] = rules.variant_title(selected)
+            written |= _selection(selected)
         try:
             await session.execute(
                 update(variants)
@@ -429,19 +425,30 @@ def _taken_message(field: str) -> str:
 
 
 async def _renamed_options(session: Session, current: Record, options: Sequence[Option]) -> list[dict[str, Any]]:
+    """Check new options against the variants that use them, and bring the variants into their order."""
     checked = rules.checked_options(options)
-    rows = (await queries.variants_by_product(session, [current.id])).get(current.id, [])
-    for row in rows:
+    known = {(option.name, value) for option in checked for value in option.values}
+    for row in (await queries.variants_by_product(session, [current.id])).get(current.id, []):
         chosen = tuple((entry["name"], entry["value"]) for entry in row.selected_options)
         try:
-            rules.checked_selection(checked, chosen)
+            selected = rules.checked_selection(checked, chosen)
         except InvalidInput:
             message = "Its variants don't fit these options: change or remove the variants first."
             raise InvalidInput(message, field=("options",)) from None
-        if any((name, value) not in {(o.name, v) for o in checked for v in o.values} for name, value in chosen):
+        if not known.issuperset(selected):
             message = "A value that a variant uses is missing from these options."
             raise InvalidInput(message, field=("options",))
+        if selected != chosen:
+            await session.execute(update(variants).where(variants.c.id == row.id).values(_selection(selected)))
     return _option_rows(checked)
+
+
+def _selection(selected: Selected) -> dict[str, Any]:
+    return {
+        "selected_options": [{"name": name, "value": value} for name, value in selected],
+        "options_key": rules.options_key(selected),
+        "title": rules.variant_title(selected),
+    }
 
 
 async def _free_handle(session: Session, title: str) -> str:

@@ -32,7 +32,7 @@ from headless.payments import service as payments
 from headless.payments.errors import PaymentDeclined, PaymentFailed
 from headless.payments.rules import OPEN, PAID, Outcome, PaymentStatus
 from headless.payments.service import Providers
-from headless.platform import clock, crypto, idempotency, ids, outbox
+from headless.platform import clock, crypto, idempotency, ids, jobs, outbox
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import IdempotencyConcurrentRequest, Refusal, Refused
 from headless.platform.idempotency import Claim
@@ -129,7 +129,8 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
     async with database.reading() as session:
         unsettled = await payment_queries.unsettled(session)
         expired = await queries.expired(session)
-    for left in unsettled:
+
+    async def settle(left: Record) -> None:
         async with database.transaction() as session:
             payment = await _claim_left_over(session, providers, left.id)
             cart_id = (await queries.checkouts_by_id(session, [left.checkout_id]))[left.checkout_id].cart_id
@@ -137,12 +138,16 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
             outcome = await payments.inquire(providers, payment)
             async with database.transaction() as session:
                 await _conclude(session, payment, cart_id, outcome, settled)
-    for checkout in expired:
-        if checkout.status == CheckoutStatus.OPEN:
-            async with database.transaction() as session:
-                await service.expire(session, checkout)
-        else:
+
+    async def end(checkout: Record) -> None:
+        if checkout.status == CheckoutStatus.ACTION_REQUIRED:
             await _abandon_action(database, providers, checkout, settled)
+            return
+        async with database.transaction() as session:
+            await service.expire(session, checkout)
+
+    await jobs.each(unsettled, settle, name="settle_payments")
+    await jobs.each(expired, end, name="expire_checkouts")
     return len(unsettled) + len(expired)
 
 

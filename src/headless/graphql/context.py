@@ -146,7 +146,9 @@ class Context:
             message = "The header Idempotency-Key and the input's idempotencyKey differ. Send one of them."
             raise BadUserInput(message)
         scope = f"token:{self.actor.token_id}" if self.actor.token_id is not None else f"cart:{guest}"
-        return idempotency.claim(scope, key or self.idempotency_key, operation, values, required=required)
+        return idempotency.claim(
+            scope, self.idempotency_key if key is None else key, operation, values, required=required
+        )
 
     def order_token(self, order_id: UUID) -> str:
         """What lets a guest read and follow an order: an HMAC of its id, so that it can be shown again."""

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar, dataclass_transform, get_args, overload
 
 import strawberry
@@ -83,8 +84,9 @@ def subscription(*, requires: Requirement) -> Callable[[Callable[..., Any]], Any
         @functools.wraps(function)
         async def generate(*args: Any, **kwargs: Any) -> Any:
             check(_context(args, kwargs), requires)
-            async for event in function(*args, **kwargs):
-                yield event
+            async with aclosing(function(*args, **kwargs)) as events:
+                async for event in events:
+                    yield event
 
         return strawberry.subscription(generate, description=_text(function))
 

@@ -12,8 +12,10 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
 )
 
@@ -27,6 +29,8 @@ MOST_ROOT_FIELDS = 50
 MOST_DIRECTIVES = 50
 MOST_COST = 100_000
 PAGED = frozenset({"first", "last"})
+ROWS = frozenset({"nodes", "edges"})
+LONGEST_INT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Size:
     aliases: int = 0
     directives: int = 0
     cost: int = 0
+    is_list: bool = False
+    """Whether it selects the rows of a connection."""
 
     def __add__(self, other: "Size") -> "Size":
         return Size(
@@ -46,15 +52,20 @@ class Size:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.cost + other.cost,
+            self.is_list or other.is_list,
         )
 
 
 class _Walk:
-    def __init__(self, document: DocumentNode, variables: Mapping[str, Any]) -> None:
-        self._variables = variables
-        self._fragments = {
-            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+    def __init__(
+        self, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
+    ) -> None:
+        defaults = {
+            definition.variable.name.value: definition.default_value
+            for definition in operation.variable_definitions or ()
         }
+        self._variables = None if variables is None else {**defaults, **variables}
+        self._fragments = _fragments(document)
         self._sizes: dict[str, Size] = {}
 
     def selection(self, selected: SelectionSetNode | None) -> Size:
@@ -76,7 +87,8 @@ class _Walk:
             fields=inner.fields + 1,
             aliases=inner.aliases + (node.alias is not None),
             directives=inner.directives,
-            cost=1 + inner.cost * self._rows(node),
+            cost=1 + inner.cost * self._rows(node, inner),
+            is_list=node.name.value in ROWS,
         )
 
     def _fragment(self, name: str) -> Size:
@@ -87,31 +99,64 @@ class _Walk:
             self._sizes[name] = self.selection(fragment.selection_set) if fragment else Size()
         return self._sizes[name]
 
-    def _rows(self, node: FieldNode) -> int:
-        for argument in node.arguments or ():
-            if argument.name.value in PAGED:
-                value = argument.value
-                if isinstance(value, IntValueNode):
-                    return min(int(value.value), MAXIMUM) if len(value.value) < 10 else MAXIMUM  # noqa: PLR2004
-                if isinstance(value, VariableNode):
-                    given = self._variables.get(value.name.value)
-                    return max(0, min(given, MAXIMUM)) if isinstance(given, int) else DEFAULT
-        selections = node.selection_set.selections if node.selection_set else ()
-        is_list = any(isinstance(one, FieldNode) and one.name.value in {"nodes", "edges"} for one in selections)
-        return DEFAULT if is_list else 1
+    def _rows(self, node: FieldNode, inner: Size) -> int:
+        asked = [self._count(one.value) for one in node.arguments or () if one.name.value in PAGED]
+        named = [self._length(one.value) for one in node.arguments or () if one.name.value == "ids"]
+        counts = [count for count in (*asked, *named) if count is not None]
+        return max(counts) if counts else DEFAULT if inner.is_list else 1
+
+    def _count(self, value: ValueNode | None) -> int | None:
+        """Rows that `first` or `last` asks for; None when it says nothing."""
+        given = self._given(value)
+        if isinstance(given, IntValueNode):
+            given = int(given.value) if len(given.value) < LONGEST_INT else MAXIMUM
+        # The specification takes 250.0 for an Int, too.
+        return max(0, int(min(given, MAXIMUM))) if isinstance(given, int | float) else None
+
+    def _length(self, value: ValueNode | None) -> int | None:
+        given = self._given(value)
+        given = given.values if isinstance(given, ListValueNode) else given
+        return min(len(given), MAXIMUM) if isinstance(given, list | tuple) else None
+
+    def _given(self, value: ValueNode | None) -> Any:
+        """What an argument is: a node of the document or a variable's value; as long as nobody knows it, the least."""
+        if not isinstance(value, VariableNode):
+            return value
+        return 1 if self._variables is None else self._variables.get(value.name.value)
+
+
+def root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> list[FieldNode]:
+    """The fields at an operation's root, those inside fragments too."""
+    fragments, visited = _fragments(document), set[str]()
+    found: list[FieldNode] = []
+    pending = [operation.selection_set]
+    while pending:
+        for node in pending.pop().selections:
+            if isinstance(node, FieldNode):
+                found.append(node)
+            elif isinstance(node, InlineFragmentNode):
+                pending.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
+                visited.add(node.name.value)
+                pending += [fragments[node.name.value].selection_set] if node.name.value in fragments else []
+    return found
+
+
+def _fragments(document: DocumentNode) -> Mapping[str, FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 
 def check(
-    document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any] | None
 ) -> GraphQLError | None:
-    """Say what is too much about an operation, if anything is."""
-    size = _Walk(document, variables).selection(operation.selection_set)
+    """Say what is too much about an operation, if anything is. `variables` None: they aren't known yet."""
+    size = _Walk(document, operation, variables).selection(operation.selection_set)
     for name, found, most in (
         ("levels deep", size.depth, MOST_DEPTH),
         ("fields", size.fields, MOST_FIELDS),
         ("aliases", size.aliases, MOST_ALIASES),
         ("directives", size.directives + len(operation.directives or ()), MOST_DIRECTIVES),
-        ("fields at its root", len(operation.selection_set.selections), MOST_ROOT_FIELDS),
+        ("fields at its root", len(root_fields(document, operation)), MOST_ROOT_FIELDS),
         ("points of cost", size.cost, MOST_COST),
     ):
         if found > most:

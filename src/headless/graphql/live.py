@@ -1,6 +1,7 @@
 """What can be subscribed to? Each subscription sends the current state first, then what happens."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -81,7 +82,9 @@ class StockChanged(Event):
 
     @field
     async def quantity_available(self: Happening, info: Info) -> int | None:
-        """Units that a checkout would grant; null when stock isn't tracked."""
+        """Units that a checkout would grant; null when stock isn't tracked, and once it isn't published any more."""
+        if await _variant(self, info) is None:
+            return None
         stock = await info.context.load(inventory_queries.sellable_by_variant, self.key)
         return stock.quantity if stock is not None and stock.is_tracked else None
 
@@ -131,8 +134,9 @@ class Subscription:
             visible = await catalog_queries.variants_by_id(session, keys, eye)
         if len(visible) < len(keys):
             raise NotFound
-        async for happening in _follow(info, inventory_events.StockChanged.topic, keys, "StockChanged"):
-            yield cast("StockChanged", happening)
+        async with aclosing(_follow(info, inventory_events.StockChanged.topic, keys, "StockChanged")) as happenings:
+            async for happening in happenings:
+                yield cast("StockChanged", happening)
 
     @subscription(requires=PUBLIC)
     async def cart_changed(
@@ -143,8 +147,9 @@ class Subscription:
         key = ids.decode("cart", cart_id)
         if await info.context.load(cart_queries.carts_by_id, key) is None:
             raise NotFound
-        async for happening in _follow(info, cart_events.CartChanged.topic, [key], "CartChanged"):
-            yield cast("CartChanged", happening)
+        async with aclosing(_follow(info, cart_events.CartChanged.topic, [key], "CartChanged")) as happenings:
+            async for happening in happenings:
+                yield cast("CartChanged", happening)
 
     @subscription(requires=PUBLIC)
     async def order_status_changed(
@@ -170,7 +175,7 @@ class Subscription:
                     yield cast("OrderStatusChanged", _told(info, entry, "OrderStatusChanged"))
 
 
-async def _follow(info: Info, topic: str, keys: Iterable[UUID], type_name: str) -> AsyncIterator[Happening]:
+async def _follow(info: Info, topic: str, keys: Iterable[UUID], type_name: str) -> AsyncGenerator[Happening, None]:
     """State of some records: one message each for now, then one whenever a record changed, the newest only."""
     hub = info.context.server.hub
     with hub.listening(topic, keys, coalesce=True) as listener:

@@ -7,6 +7,7 @@ from typing import Any, NewType
 
 import strawberry
 from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
+from graphql.type.scalars import coerce_string, parse_string_literal
 from iso4217 import Currency
 
 from headless.shop.rules import COUNTRIES
@@ -45,13 +46,27 @@ def parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decimal
 
 def parse_datetime(value: object) -> datetime:
     try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        given = datetime.fromisoformat(value) if isinstance(value, str) else None
+        at = given.astimezone(UTC) if given is not None and given.tzinfo is not None else None
+    except (ValueError, OverflowError):
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None:
         message = f"{value!r} is no RFC 3339 date and time with a zone, such as 2026-01-31T12:00:00Z."
         raise GraphQLError(message)
     return at
+
+
+def parse_text(value: object) -> str:
+    """Read a text as GraphQL does, without NUL: PostgreSQL holds none, and nobody types one."""
+    text = coerce_string(value)
+    if "\0" in text:
+        message = "A text can't hold the character NUL."
+        raise GraphQLError(message)
+    return text
+
+
+def parse_text_literal(node: ValueNode, variables: object = None) -> str:
+    return parse_text(parse_string_literal(node, variables))
 
 
 def write_datetime(value: datetime) -> str:
@@ -92,7 +107,13 @@ SCALARS: dict[object, Any] = {
         serialize=write_datetime,
         parse_value=parse_datetime,
     ),
-    URL: strawberry.scalar(name="URL", description="An absolute address by RFC 3986.", serialize=str, parse_value=str),
+    URL: strawberry.scalar(
+        name="URL",
+        description="An absolute address by RFC 3986.",
+        serialize=str,
+        parse_value=parse_text,
+        parse_literal=parse_text_literal,
+    ),
     JSON: strawberry.scalar(
         name="JSON", description="Any JSON value.", serialize=lambda value: value, parse_value=lambda value: value
     ),

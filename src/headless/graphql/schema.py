@@ -21,7 +21,7 @@ from headless.graphql.live import CartChanged, OrderStatusChanged, StockChanged,
 from headless.graphql.nodes import NodeQueries
 from headless.graphql.orders import OrderMutations, OrderQueries
 from headless.graphql.products import ProductMutations
-from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode
+from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopQueries
 
 Resolver = Callable[[Any, Any], Any]
@@ -67,6 +67,9 @@ strawberry_schema = _Schema(
 
 def _open_to_rows(made: GraphQLSchema) -> GraphQLSchema:
     """Let resolvers return rows, not instances: abstract types are told apart by their own `resolve_type` alone."""
+    text: Any = made.type_map["String"]
+    text.parse_value = text.coerce_input_value = parse_text
+    text.coerce_input_literal = parse_text_literal
     for kind in made.type_map.values():
         if isinstance(kind, GraphQLObjectType):
             kind.is_type_of = None

@@ -33,7 +33,7 @@ from headless.payments import queries as payment_queries
 from headless.payments import service as payments
 from headless.payments.rules import PAID, PaymentStatus, RefundStatus
 from headless.payments.service import Providers
-from headless.platform import clock, ids, outbox
+from headless.platform import clock, ids, jobs, outbox
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import NotFound
 from headless.pricing.rules import Totals
@@ -271,7 +271,8 @@ async def settle_refunds(database: Database, providers: Providers, *, order_id: 
     """
     async with database.reading() as session:
         due = await payment_queries.pending_refunds(session, order_id=order_id)
-    for refund in due:
+
+    async def settle(refund: Record) -> None:
         async with database.reading() as session:
             payment = await payment_queries.payment(session, refund.payment_id)
         done = await payments.give_back(providers, refund, payment)
@@ -281,6 +282,8 @@ async def settle_refunds(database: Database, providers: Providers, *, order_id: 
             await payments.settle_refund(session, refund, payment=payment, done=done)
             if refund.order_id is not None:
                 await _derive(session, refund.order_id, actor="payments")
+
+    await jobs.each(due, settle, name="settle_refunds")
     return len(due)
 
 

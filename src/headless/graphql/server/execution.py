@@ -12,7 +12,6 @@ import structlog
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
@@ -114,6 +113,13 @@ class Engine:
 
     def prepare(self, request: Request) -> Prepared:
         """Parse, validate and bound a document and pick its operation; raises `RequestError`."""
+        try:
+            return self._prepared(request)
+        except RecursionError:
+            message = "The document is nested too deeply."
+            raise RequestError([GraphQLError(message)], "MAX_COST_EXCEEDED") from None
+
+    def _prepared(self, request: Request) -> Prepared:
         document = self._document(request.query)
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
@@ -205,11 +211,8 @@ class Engine:
     def _idempotency_key(self, prepared: Prepared, caller: Caller) -> str | None:
         if caller.idempotency_key is None or prepared.kind is not OperationType.MUTATION:
             return None
-        keyed = [
-            node
-            for node in prepared.operation.selection_set.selections
-            if isinstance(node, FieldNode) and node.name.value in KEYED
-        ]
+        fields = limits.root_fields(prepared.document, prepared.operation)
+        keyed = {(node.alias or node.name).value for node in fields if node.name.value in KEYED}
         if len(keyed) > 1:
             message = "The header Idempotency-Key fits one mutation, and this request holds several. Use their inputs."
             raise BadUserInput(message)
@@ -243,7 +246,7 @@ def _parsed(text: str, *, hides_suggestions: bool) -> DocumentNode | RequestErro
         return RequestError([GraphQLError("The document is nested too deeply.")], "GRAPHQL_PARSE_FAILED")
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            excess = limits.check(document, definition, {})
+            excess = limits.check(document, definition, None)
             if excess is not None:
                 return RequestError([excess], "MAX_COST_EXCEEDED")
     errors = validate(schema, document, max_errors=MOST_ERRORS, hide_suggestions=hides_suggestions)
