@@ -27,15 +27,9 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WATCH = """subscription Watched {
-  stockChanged(
-    variantIds: ["%s"]
-  ) {
-    availableForSale
-    quantityAvailable
-    variant { title }
-  }
-}"""
+WATCH = (
+    'subscription Watched { stockChanged(variantIds: ["%s"]) { availableForSale quantityAvailable variant { title } } }'
+)
 PATIENCE = 30_000
 """Milliseconds."""
 
@@ -96,6 +90,7 @@ async def test_the_full_playground_runs_a_query_and_shows_stock_that_moves(brows
     await expect(result).to_contain_text('"name"', timeout=PATIENCE)
 
     await _write(page, WATCH % ids.encode("variant", browsed.shop.mug), tab="Watched")
+    await page.get_by_label("Prettify").first.click()
     await page.locator(".graphiql-execute-button").click()
     await expect(result).to_contain_text('"quantityAvailable"', timeout=PATIENCE)
     await browsed.count(7)
