@@ -91,6 +91,8 @@ async def test_the_full_playground_runs_a_query_and_shows_stock_that_moves(brows
 
     await _write(page, WATCH % ids.encode("variant", browsed.shop.mug), tab="Watched")
     await page.get_by_label("Prettify").first.click()
+    await page.locator(".graphiql-query-editor .monaco-editor").first.click()
+    await page.keyboard.press("Control+Home")
     await page.locator(".graphiql-execute-button").click()
     await expect(result).to_contain_text('"quantityAvailable"', timeout=PATIENCE)
     await browsed.count(7)
