@@ -26,7 +26,7 @@ from headless.checkout.service import Terms
 from headless.inventory import service as inventory
 from headless.inventory.service import Why
 from headless.orders import service as orders
-from headless.orders.service import PlacedLine, Placement
+from headless.orders.service import Placement
 from headless.payments import queries as payment_queries
 from headless.payments import service as payments
 from headless.payments.errors import PaymentDeclined, PaymentFailed
@@ -302,22 +302,7 @@ def _placement(cart: Record, checkout: Record) -> Placement:
         delivery_rate_id=quote.delivery_rate_id,
         note=cart.note,
         attributes=cart.attributes,
-        lines=[
-            PlacedLine(
-                id=line.id,
-                variant_id=line.variant_id,
-                product_id=line.product_id,
-                title=line.title,
-                variant_title=line.variant_title,
-                sku=line.sku,
-                quantity=line.quantity,
-                unit_amount=line.unit_amount,
-                compare_at_amount=line.compare_at_amount,
-                is_tracked=line.is_tracked,
-                attributes=[{"key": key, "value": value} for key, value in line.attributes],
-            )
-            for line in quote.lines
-        ],
+        lines=quote.lines,
         totals=quote.totals,
     )
 

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from headless.cart.rules import Line
 from headless.inventory.rules import Demand
+from headless.orders.rules import PlacedLine
 from headless.platform import ids
 from headless.pricing.rules import Totals, totals
 
@@ -39,22 +40,11 @@ PAYING = frozenset({CheckoutStatus.PAYMENT_PENDING, CheckoutStatus.ACTION_REQUIR
 LIVE = PAYING | {CheckoutStatus.OPEN, CheckoutStatus.COMPLETED}
 
 
-@dataclass(frozen=True, slots=True)
-class QuotedLine:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotedLine(PlacedLine):
     """A cart's line at its frozen price; `id` becomes the order line's."""
 
-    id: UUID
     cart_line_id: UUID
-    variant_id: UUID
-    product_id: UUID
-    title: str
-    variant_title: str
-    sku: str | None
-    quantity: int
-    unit_amount: int
-    compare_at_amount: int | None
-    is_tracked: bool
-    attributes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 
 class OrderStatus(StrEnum):
@@ -50,6 +51,23 @@ class OrderCancelReason(StrEnum):
     INVENTORY = "INVENTORY"
     STAFF = "STAFF"
     OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """A line as it is sold."""
+
+    id: UUID
+    variant_id: UUID
+    product_id: UUID
+    title: str
+    variant_title: str
+    sku: str | None
+    quantity: int
+    unit_amount: int
+    compare_at_amount: int | None
+    is_tracked: bool
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from headless.orders.errors import (
 )
 from headless.orders.events import OrderPlaced, OrderStatusChanged, OrderUpdated
 from headless.orders.models import order_lines, order_number, orders
-from headless.orders.rules import Happened, OrderCancelReason
+from headless.orders.rules import Happened, OrderCancelReason, PlacedLine
 from headless.payments import queries as payment_queries
 from headless.payments import service as payments
 from headless.payments.rules import PAID, PaymentStatus, RefundStatus
@@ -37,23 +37,6 @@ from headless.platform import clock, ids, jobs, outbox
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import NotFound
 from headless.pricing.rules import Totals
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedLine:
-    """A line as it is sold."""
-
-    id: UUID
-    variant_id: UUID
-    product_id: UUID
-    title: str
-    variant_title: str
-    sku: str | None
-    quantity: int
-    unit_amount: int
-    compare_at_amount: int | None
-    is_tracked: bool
-    attributes: Sequence[Mapping[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +114,7 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
                 "compare_at_amount": line.compare_at_amount,
                 "total_amount": line.quantity * line.unit_amount,
                 "is_tracked": line.is_tracked,
-                "attributes": list(line.attributes),
+                "attributes": [{"key": key, "value": value} for key, value in line.attributes],
             }
             for position, line in enumerate(placement.lines, start=1)
         ],

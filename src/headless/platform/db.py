@@ -86,6 +86,8 @@ class Database:
         """Open a session for reads; it sees one state of a SQLite database, committed rows on PostgreSQL."""
         async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
             with _translated():
+                # Now, not at the first read: an operation keeps the session open, and its reads are not in this block.
+                await session.connection()
                 yield session
 
     @asynccontextmanager

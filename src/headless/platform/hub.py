@@ -8,14 +8,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-import structlog
-
-from headless.platform import outbox
+from headless.platform import jobs, outbox
 from headless.platform.db import Database
-from headless.platform.errors import Fault
 from headless.platform.outbox import Entry
-
-log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
 QUEUE_LIMIT = 1000
@@ -103,22 +98,7 @@ class Hub:
 
     async def run(self) -> None:
         """Follow the log until cancelled; the poll finds what other processes numbered."""
-        while True:
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            try:
-                await self._catch_up()
-            except (Fault, OSError) as error:
-                log.warning("following_the_log_postponed", error=str(error))
-                await asyncio.sleep(POLL_SECONDS)
-            except Exception:
-                # The edge of the process: without this loop nothing would be live any more.
-                log.exception("following_the_log_failed")
-                await asyncio.sleep(POLL_SECONDS)
+        await jobs.whenever(self._wake, self._catch_up, poll_seconds=POLL_SECONDS, name="follow_the_log")
 
     async def _catch_up(self) -> None:
         while True:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CheckConstraint, Column, delete, insert, select, update
+from sqlalchemy import CheckConstraint, Column, delete, select, update
 from sqlmodel import Field, SQLModel
 
 from headless.platform import clock, columns, ids
@@ -88,12 +88,10 @@ async def begin(session: Session, claim: Claim) -> dict[str, Any] | None:
         "leased_until": at + LEASE,
         "created_at": at,
     }
-    taken = await session.execute(
-        insert_into(session, idempotency_keys).values(row).on_conflict_do_nothing().returning(idempotency_keys.c.key)
-    )
-    if taken.first() is not None:
-        return None
     c = idempotency_keys.c
+    take = insert_into(session, idempotency_keys).values(row).on_conflict_do_nothing().returning(c.key)
+    if (await session.execute(take)).first() is not None:
+        return None
     earlier = (
         await session.execute(
             select(c.fingerprint, c.run, c.result, c.leased_until, c.created_at)
@@ -102,8 +100,12 @@ async def begin(session: Session, claim: Claim) -> dict[str, Any] | None:
         )
     ).first()
     if earlier is None or earlier.created_at < at - KEPT:
-        await session.execute(delete(idempotency_keys).where(c.scope == claim.scope, c.key == claim.key))
-        await session.execute(insert(idempotency_keys).values(row))
+        # Freed or forgotten meanwhile: of several that wait for that, one takes it, and nobody takes it from him.
+        await session.execute(
+            delete(idempotency_keys).where(c.scope == claim.scope, c.key == claim.key, c.created_at < at - KEPT)
+        )
+        if (await session.execute(take)).first() is None:
+            raise IdempotencyConcurrentRequest(field=("idempotencyKey",))
         return None
     if earlier.fingerprint != claim.fingerprint:
         raise IdempotencyKeyParameterMismatch(field=("idempotencyKey",))

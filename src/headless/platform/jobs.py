@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -31,3 +32,21 @@ async def each(pieces: Iterable[T], do: Callable[[T], Awaitable[object]], *, nam
                 log.exception("piece_failed", work=name)
 
     await asyncio.gather(*(one(piece) for piece in pieces))
+
+
+async def whenever(wake: asyncio.Event, do: Callable[[], Awaitable[object]], *, poll_seconds: float, name: str) -> None:
+    """Do something whenever woken, and now and then without, until cancelled; what fails is tried again."""
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(poll_seconds):
+                await wake.wait()
+        wake.clear()
+        try:
+            await do()
+        except (Fault, OSError) as error:
+            log.warning("postponed", work=name, error=str(error))
+            await asyncio.sleep(poll_seconds)
+        except Exception:
+            # The edge of the process: without this loop nothing would be live any more.
+            log.exception("failed", work=name)
+            await asyncio.sleep(poll_seconds)

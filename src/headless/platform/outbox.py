@@ -9,15 +9,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Column, Index, func, insert, select, text, update
 from sqlmodel import Field, SQLModel
 
-from headless.platform import clock, columns, ids
+from headless.platform import clock, columns, ids, jobs
 from headless.platform.db import Database, Session
-from headless.platform.errors import Fault
-
-log = structlog.get_logger(__name__)
 
 BATCH = 1000
 POLL_SECONDS = 1.0
@@ -154,22 +150,7 @@ class Numberer:
 
     async def run(self) -> None:
         """Number until cancelled."""
-        while True:
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            try:
-                await self._number_all()
-            except (Fault, OSError) as error:
-                log.warning("numbering_postponed", error=str(error))
-                await asyncio.sleep(POLL_SECONDS)
-            except Exception:
-                # The edge of the process: without this loop nothing would be live any more.
-                log.exception("numbering_failed")
-                await asyncio.sleep(POLL_SECONDS)
+        await jobs.whenever(self._wake, self._number_all, poll_seconds=POLL_SECONDS, name="number_facts")
 
     async def _number_all(self) -> None:
         async with self._database.reading() as session:
