@@ -74,6 +74,7 @@ class Database:
             self.url,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
+            hide_parameters=True,  # errors are logged, and parameters hold people's names and addresses
             **options,
         )
         self._writing = self.engine.execution_options(headless_write=True)
