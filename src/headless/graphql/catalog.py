@@ -108,14 +108,7 @@ class ProductVariant(Node):
     @field
     def available_for_sale(self: models.Variant, info: Info) -> bool:
         """Whether a checkout would grant at least one unit now."""
-        context = info.context
-
-        def show(found: Record | None, _channel: Record) -> Any:
-            return found is not None and _stocked(
-                self.id, context, lambda stock: stock.grants(1) and _is_published(self.product_id, context)
-            )
-
-        return cast("bool", _priced(self, context, show))
+        return cast("bool", is_for_sale(self, info.context))
 
     @field
     def quantity_available(self: models.Variant, info: Info) -> int | None:
@@ -410,6 +403,17 @@ async def prefetch(info: Info, rows: Sequence[Record]) -> None:
 async def _product_page(info: Info, found: Slice) -> Connection[Product]:
     await prefetch(info, found.rows)
     return cast("Connection[Product]", page(found))
+
+
+def is_for_sale(variant: Any, context: Context) -> Any:
+    """Whether a shopper would be granted at least one unit of a variant; awaitable where that isn't known yet."""
+
+    def show(found: Record | None, _channel: Record) -> Any:
+        return found is not None and _stocked(
+            variant.id, context, lambda stock: stock.grants(1) and _is_published(variant.product_id, context)
+        )
+
+    return _priced(variant, context, show)
 
 
 def _range(least: int, most: int) -> Callable[[Record], PriceRange]:

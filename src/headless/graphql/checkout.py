@@ -13,12 +13,13 @@ from headless.cart import service as carts
 from headless.checkout import completion, models, queries, rules, service
 from headless.checkout.completion import Wish
 from headless.checkout.rules import CheckoutStatus
-from headless.graphql.cart import Cart, CartWarning, Cost, cost
+from headless.graphql.cart.types import Cart, CartWarning
 from headless.graphql.context import Info
+from headless.graphql.costs import Cost, cost
 from headless.graphql.declare import PUBLIC, decoded, errors, field, id_of, input_type, mutation, payload, view
 from headless.graphql.errors import UserError, user_error
 from headless.graphql.nodes import Node, finds
-from headless.graphql.orders import Order
+from headless.graphql.orders.types import Order
 from headless.graphql.scalars import URL
 from headless.orders import queries as order_queries
 from headless.payments import queries as payment_queries

@@ -13,11 +13,12 @@ from strawberry import UNSET
 from headless.cart import events as cart_events
 from headless.cart import queries as cart_queries
 from headless.catalog import queries as catalog_queries
-from headless.graphql.cart import Cart
-from headless.graphql.catalog import ProductVariant
+from headless.graphql.cart.types import Cart
+from headless.graphql.catalog import ProductVariant, is_for_sale
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import PUBLIC, field, subscription
-from headless.graphql.orders import Order, may_see
+from headless.graphql.orders.mutations import may_see
+from headless.graphql.orders.types import Order
 from headless.inventory import events as inventory_events
 from headless.inventory import queries as inventory_queries
 from headless.orders import events as order_events
@@ -25,8 +26,8 @@ from headless.orders import queries as order_queries
 from headless.orders.rules import OrderStatus
 from headless.platform import clock, crypto, ids
 from headless.platform.errors import BadUserInput, NotFound, ResyncRequired
+from headless.platform.loaders import is_pending
 from headless.platform.outbox import Entry
-from headless.pricing import queries as pricing_queries
 
 MOST_KEYS = 250
 
@@ -73,12 +74,11 @@ class StockChanged(Event):
     @field
     async def available_for_sale(self: Happening, info: Info) -> bool:
         """Whether a checkout would grant at least one unit."""
-        if await _variant(self, info) is None:
+        variant = await _variant(self, info)
+        if variant is None:
             return False
-        channel = await info.context.channel()
-        price = await info.context.load(pricing_queries.prices_by_variant, self.key, channel.id)
-        stock = await info.context.load(inventory_queries.sellable_by_variant, self.key)
-        return price is not None and stock is not None and stock.grants(1)
+        found = is_for_sale(variant, info.context)
+        return bool(await found if is_pending(found) else found)
 
     @field
     async def quantity_available(self: Happening, info: Info) -> int | None:

@@ -13,13 +13,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
-from headless.graphql.cart import CartMutations, CartQueries
+from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
 from headless.graphql.inventory import InventoryMutations, InventoryQueries
 from headless.graphql.live import CartChanged, OrderStatusChanged, StockChanged, Subscription
 from headless.graphql.nodes import NodeQueries
-from headless.graphql.orders import OrderMutations, OrderQueries
+from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopQueries

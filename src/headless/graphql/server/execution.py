@@ -182,7 +182,8 @@ class Engine:
         except TooSlow:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the process: told to the client, logged, masked
-            located = GraphQLError(str(error), nodes=prepared.operation.selection_set.selections, original_error=error)
+            fields = limits.root_fields(prepared.document, prepared.operation)
+            located = GraphQLError(str(error), nodes=fields, original_error=error)
             yield Answer({"errors": [formatted(located, request_id=request_id)]}, is_request_error=True)
         finally:
             await context.close()

@@ -1,0 +1,1 @@
+"""Orders in the API: what they look like and how staff move them on."""
