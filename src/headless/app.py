@@ -145,6 +145,8 @@ def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        # Longer than proxies keep theirs: who closes first may close on a request that is on its way.
+        timeout_keep_alive=75,
         ws_max_size=LARGEST_FRAME,
         ws_per_message_deflate=False,
         ws_ping_interval=20,
