@@ -25,12 +25,13 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 EVENT_SECONDS = 20.0
 SETTLED_SECONDS = 60.0
-# The process dies with the tests, however they die (prctl's PR_SET_PDEATHSIG, where there is one).
+VISA = "tok_visa"
+# A process of ours dies with the tests, however they die (prctl's PR_SET_PDEATHSIG, where there is one).
+DIE_WITH_PARENT = "import ctypes, sys; sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9); "
 COMMAND = [
     sys.executable,
     "-c",
-    "import ctypes, sys; sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9); "
-    "from headless.cli import main; main()",
+    DIE_WITH_PARENT + "from headless.cli import main; main()",
 ]
 
 Json = dict[str, Any]
@@ -55,7 +56,7 @@ class Answer:
 
     @property
     def is_replayed(self) -> bool:
-        return self.body.get("extensions", {}).get("idempotency") == {"replayed": True}
+        return bool(self.body.get("extensions", {}).get("idempotency") == {"replayed": True})
 
     @property
     def error_codes(self) -> list[str]:
@@ -282,7 +283,7 @@ async def _received(websocket: ClientConnection) -> Json:
 
 CART = """
     id totalQuantity version
-    lines(first: 50) { nodes { id quantity variant { id } cost { amountPerQuantity { amount } totalAmount { amount } } } }
+    lines(first: 50) { nodes { id quantity variant { id } cost { totalAmount { amount } } } }
     cost { subtotalAmount { amount currencyCode } totalDeliveryAmount { amount } totalAmount { amount } }
     deliveryOptions { id title cost { amount } }
     selectedDeliveryOption { id }
@@ -349,9 +350,7 @@ async def start(client: Client, cart_id: str, **given: Any) -> Json:
     return cast("Json", (await client.execute(document, {"input": {"cartId": cart_id, **given}}))["checkoutStart"])
 
 
-async def pay(
-    client: Client, cart_id: str, token: str = "tok_visa", *, key: str | None = None, **given: Any
-) -> Answer:
+async def pay(client: Client, cart_id: str, token: str = VISA, *, key: str | None = None, **given: Any) -> Answer:
     """Complete a checkout, by default under a key of its own."""
     wanted = {
         "cartId": cart_id,
@@ -362,9 +361,47 @@ async def pay(
     return await client.execute(checkout_mutation("checkoutComplete"), {"input": wanted})
 
 
-async def paid(client: Client, cart_id: str, token: str = "tok_visa", *, key: str | None = None, **given: Any) -> Json:
+async def paid(client: Client, cart_id: str, token: str = VISA, *, key: str | None = None, **given: Any) -> Json:
     """Complete a checkout; answer the payload."""
     return cast("Json", (await pay(client, cart_id, token, key=key, **given))["checkoutComplete"])
+
+
+@dataclass(slots=True)
+class Insistence:
+    """What a buyer was told in the end, and how often he got no answer or was told to come again."""
+
+    payload: Json = field(default_factory=dict)
+    losses: int = 0
+    postponements: int = 0
+
+
+async def insist(client: Client, cart_id: str, token: str = VISA, *, key: str | None = None) -> Insistence:
+    """Pay with one key until an order was placed or refused for good, as the contract tells clients to do."""
+    key, told = key or new_key(), Insistence()
+    while True:
+        try:
+            answer = await pay(client, cart_id, token, key=key)
+        except Lost:
+            told.losses += 1
+        else:
+            if answer.status == 503:
+                assert answer.error_codes == ["UNAVAILABLE"]
+                told.postponements += 1
+            else:
+                told.payload = answer["checkoutComplete"]
+                if _is_final(told.payload):
+                    return told
+        await asyncio.sleep(0.05)
+
+
+def _is_final(payload: Json) -> bool:
+    """Whether this is the end: an order, or a refusal other than of a request that died on its way."""
+    for_now = any(
+        error["code"] == "IDEMPOTENCY_CONCURRENT_REQUEST"
+        or (error["code"] == "PAYMENT_FAILED" and "never reached" in error["message"])
+        for error in payload["userErrors"]
+    )
+    return payload["order"] is not None or (bool(payload["userErrors"]) and not for_now)
 
 
 def codes(payload: Json) -> list[str]:
