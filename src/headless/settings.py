@@ -18,6 +18,7 @@ DRIVERS = {
     "postgresql+psycopg2": "postgresql+asyncpg",
 }
 LOCALHOST_ORIGIN = "localhost"
+SHORTEST_SECRET = 16
 
 
 class Settings(BaseSettings):
@@ -67,6 +68,15 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("secret_key")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        parts = [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
+        if any(len(part) < SHORTEST_SECRET for part in parts):
+            message = f"each secret has at least {SHORTEST_SECRET} characters; `openssl rand -hex 32` makes one"
+            raise ValueError(message)
+        return value
 
     @field_validator("database_url")
     @classmethod

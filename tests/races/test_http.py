@@ -4,19 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from headless.accounts import service as accounts
 from headless.accounts.rules import Permission
 from headless.inventory.models import allocations
 from headless.orders.models import orders
 from headless.payments.providers.sandbox import charges
-from headless.platform import ids
+from headless.platform import clock, idempotency, ids
 from headless.platform.db import Database
+from headless.platform.idempotency import idempotency_keys
 from tests import builders
 from tests.builders import Form, Shop, assert_books_balance, make_product, stocks
 from tests.conftest import Templates
@@ -349,3 +351,26 @@ async def test_adjustment_retried_twenty_times_at_once_under_one_key_counts_once
     assert [codes(answer["inventoryAdjust"]) for answer in answers] == [[]] * 20
     assert sum(not answer.is_replayed for answer in answers) == 1
     assert await street.level(mug) == (15, 0, 0)
+
+
+async def test_key_past_its_time_is_taken_by_one_of_twenty(street: Street) -> None:
+    _, (mug,) = await street.offer("Mug of old keys", 10)
+    change = {
+        "variantId": variant(mug),
+        "locationId": ids.encode("location", street.shop.main_id),
+        "delta": 5,
+        "changeFromQuantity": None,
+    }
+    key = new_key()
+    given = {"reason": "received", "idempotencyKey": key, "changes": [change]}
+    await street.staff.execute(ADJUST, {"input": given})
+    async with street.database.transaction() as session:
+        old = {"created_at": clock.now() - idempotency.KEPT - timedelta(hours=1)}
+        await session.execute(update(idempotency_keys).where(idempotency_keys.c.key == key).values(old))
+
+    answers = await at_once(street.staff.execute(ADJUST, {"input": given}) for _ in range(20))
+
+    told = Counter(",".join(codes(answer["inventoryAdjust"])) or "DONE" for answer in answers)
+    assert told["DONE"] + told["IDEMPOTENCY_CONCURRENT_REQUEST"] == 20
+    assert sum(not answer.is_replayed and not codes(answer["inventoryAdjust"]) for answer in answers) == 1
+    assert await street.level(mug) == (20, 0, 0)

@@ -26,7 +26,7 @@ class EmailMissing(Refusal):
 
 
 class DeliveryAddressMissing(Refusal):
-    """The delivery address is missing. Set it with cartDeliveryAddressUpdate."""
+    """The delivery address, or its street or city, is missing. Set it with cartDeliveryAddressUpdate."""
 
 
 class DeliveryOptionMissing(Refusal):

@@ -39,6 +39,8 @@ from headless.platform.idempotency import Claim
 
 log = structlog.get_logger(__name__)
 
+OUTCOME_PATIENCE_SECONDS = 10.0
+"""How long an outcome may queue to be written: giving up would leave a buyer waiting who has paid."""
 PATIENCE_SECONDS = 6.0
 """How long a request waits for another one that is paying the same cart."""
 
@@ -116,7 +118,7 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
             pause = min(pause * 1.5, 0.25)
             continue
         outcome = await _ask(providers, step, wish, settled)
-        async with database.transaction() as session:
+        async with database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
             result = await _conclude(session, step.payment, step.cart_id, outcome, settled)
             if not step.abandon:
                 await _close(session, wish.claim, result)

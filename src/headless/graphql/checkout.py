@@ -10,6 +10,7 @@ from strawberry import UNSET
 from headless.accounts.rules import Permission
 from headless.cart import queries as cart_queries
 from headless.cart import service as carts
+from headless.cart.rules import checked_text
 from headless.checkout import completion, models, queries, rules, service
 from headless.checkout.completion import Wish
 from headless.checkout.rules import CheckoutStatus
@@ -176,6 +177,7 @@ class CheckoutMutations:
         if not 1 <= len(input.payment.token) <= LONGEST_TOKEN:
             message = f"A payment token has 1 to {LONGEST_TOKEN} characters."
             raise InvalidInput(message, field=("payment", "token"))
+        checked_text(input.payment.token, "payment", "token", longest=LONGEST_TOKEN)
         wish = Wish(
             cart_id=cart_id,
             provider=input.payment.provider,
@@ -186,7 +188,7 @@ class CheckoutMutations:
         await context.close()
         server = context.server
         result = await completion.complete(server.database, server.providers, wish, server.rules)
-        context.forget()
+        context.written()
         context.is_replayed = result.is_replayed
         if result.placed is not None:
             checkout, order = result.placed

@@ -19,13 +19,16 @@ from headless.checkout.service import Terms
 from headless.payments.service import Providers
 from headless.platform import idempotency
 from headless.platform.crypto import Signer
-from headless.platform.db import Database, Record, Session
-from headless.platform.errors import BadUserInput
+from headless.platform.db import Database, Record, Session, translated
+from headless.platform.errors import BadUserInput, Unavailable
 from headless.platform.hub import Hub
 from headless.platform.idempotency import Claim
 from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
+
+
+WRITTEN = "The change was made, but the server is too busy to show it. Read it in a moment; don't send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Context:
         self.market = market or Market()
         self.idempotency_key = idempotency_key
         self.is_replayed = False
+        self.has_written = False
         self.loaders = Loaders(self.reading)
         self._lock = asyncio.Lock()
         self._session: Session | None = None
@@ -86,10 +90,17 @@ class Context:
     async def reading(self) -> AsyncIterator[Session]:
         """The operation's one read session, one user at a time, opened when first asked for."""
         async with self._lock:
-            if self._session is None:
-                self._opened = self.server.database.reading()
-                self._session = await self._opened.__aenter__()
-            yield self._session
+            try:
+                if self._session is None:
+                    opened = self.server.database.reading()
+                    self._session = await opened.__aenter__()
+                    self._opened = opened
+                with translated():
+                    yield self._session
+            except Unavailable:
+                if self.has_written:
+                    raise Unavailable(WRITTEN) from None
+                raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -97,7 +108,7 @@ class Context:
         await self.close()
         async with self.server.database.transaction() as session:
             yield session
-        self.forget()
+        self.written()
 
     async def close(self) -> None:
         """Give the read session back."""
@@ -107,6 +118,11 @@ class Context:
                 await opened.__aexit__(None, None, None)
 
     def forget(self) -> None:
+        self.loaders.clear()
+
+    def written(self) -> None:
+        """Note that the database has changed: what was read before is old."""
+        self.has_written = True
         self.loaders.clear()
 
     async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:

@@ -1,5 +1,6 @@
 """How is any object found by its id alone? As in Relay's Global Object Identification."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -61,6 +62,13 @@ async def find(info: Info, node_id: str) -> Any:
     return Found(row, type_name)
 
 
+async def _visible(info: Info, node_id: str) -> Any:
+    try:
+        return await find(info, node_id)
+    except NotFound:
+        return None
+
+
 @strawberry.type
 class NodeQueries:
     @query(requires=PUBLIC)
@@ -75,10 +83,4 @@ class NodeQueries:
         if len(ids) > pages.MAXIMUM:
             message = f"At most {pages.MAXIMUM} ids at once."
             raise BadUserInput(message)
-        found: list[Node | None] = []
-        for node_id in ids:
-            try:
-                found.append(await find(info, node_id))
-            except NotFound:
-                found.append(None)
-        return found
+        return await asyncio.gather(*(_visible(info, node_id) for node_id in ids))

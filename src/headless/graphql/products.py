@@ -10,7 +10,6 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.catalog import queries
-from headless.catalog import service as catalog
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
@@ -210,7 +209,7 @@ class ProductMutations:
         product_id = decoded("product", input.id, "id")
         changes = _columns(input)
         async with context.transaction() as session:
-            await catalog.update_product(
+            await service.update_product(
                 session,
                 product_id,
                 expected_version=input.expected_version,
@@ -226,7 +225,7 @@ class ProductMutations:
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
-            await catalog.publish(session, product_id, channel_id=channel.id)
+            await service.publish(session, product_id, channel_id=channel.id)
         return ProductPublishPayload(product=await _product(context, product_id))
 
     @mutation(requires=Permission.WRITE_PRODUCTS)
@@ -236,7 +235,7 @@ class ProductMutations:
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
-            await catalog.unpublish(session, product_id, channel_id=channel.id)
+            await service.unpublish(session, product_id, channel_id=channel.id)
         return ProductUnpublishPayload(product=await _product(context, product_id))
 
     @mutation(requires=Permission.WRITE_PRODUCTS)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NewType
 
 import strawberry
@@ -21,20 +21,17 @@ JSON = NewType("JSON", object)
 CURRENCIES = frozenset(currency.code for currency in Currency)
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 LONGEST_DECIMAL = 40
+DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def parse_decimal(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > LONGEST_DECIMAL:
         message = 'A Decimal is written as a string, such as "12.50".'
         raise GraphQLError(message)
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite():
+    if not DECIMAL.fullmatch(str(value)):
         message = f'{value!r} is no decimal number. Write it like "12.50".'
         raise GraphQLError(message)
-    return number
+    return Decimal(value)
 
 
 def parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decimal:

@@ -1,14 +1,16 @@
 """How do the shop and its channels look in the API?"""
 
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from headless.accounts.rules import Permission
 from headless.graphql.context import Info
 from headless.graphql.declare import PUBLIC, field, id_of, query, view
-from headless.graphql.nodes import Node
+from headless.graphql.nodes import Node, finds
 from headless.graphql.scalars import CountryCode, CurrencyCode, LanguageCode
+from headless.platform.db import Record
 from headless.platform.errors import Unavailable
 from headless.shop import models, queries
 
@@ -22,6 +24,12 @@ class Channel(Node):
     currency_code: CurrencyCode
     default_country: CountryCode
     default_language: LanguageCode
+
+
+@finds("channel", "Channel")
+async def find_channel(info: Info, channel_id: UUID) -> Record | None:
+    async with info.context.reading() as session:
+        return next((row for row in await queries.all_channels(session) if row.id == channel_id), None)
 
 
 @view(models.Shop)

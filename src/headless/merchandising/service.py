@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.events import ProductUpdated
 from headless.catalog.service import ProductDraft, VariantDraft
@@ -111,6 +112,32 @@ async def update_variants(
         if flipped:
             await inventory.refresh_availability(session, [product_id])
             outbox.record(session, *(StockChanged(variant_id) for variant_id in flipped))
+
+
+async def publish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
+    """Show a product in a channel; whoever watches its stock hears of it."""
+    await catalog.publish(session, product_id, channel_id=channel_id)
+    await _tell_watchers(session, product_id)
+
+
+async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
+    """Hide a product in a channel; whoever watches its stock hears of it."""
+    await catalog.unpublish(session, product_id, channel_id=channel_id)
+    await _tell_watchers(session, product_id)
+
+
+async def update_product(
+    session: Session, product_id: UUID, *, expected_version: int, changes: Mapping[str, Any], actor: str
+) -> None:
+    """Do what catalog's does; when the status changes, whoever watches its stock hears of it."""
+    await catalog.update_product(session, product_id, expected_version=expected_version, changes=changes, actor=actor)
+    if "status" in changes:
+        await _tell_watchers(session, product_id)
+
+
+async def _tell_watchers(session: Session, product_id: UUID) -> None:
+    variants = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
+    outbox.record(session, *(StockChanged(variant.id) for variant in variants))
 
 
 async def _add_variants(

@@ -86,23 +86,25 @@ class Database:
     async def reading(self) -> AsyncIterator[Session]:
         """Open a session for reads; it sees one state of a SQLite database, committed rows on PostgreSQL."""
         async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
-            with _translated():
+            with translated():
                 # Now, not at the first read: an operation keeps the session open, and its reads are not in this block.
                 await session.connection()
                 yield session
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self, *, patience: float = WAIT_SECONDS) -> AsyncIterator[Session]:
         """Run a write transaction: commit at the end, roll back on any exception.
+
+        `patience` is how many seconds it may queue behind SQLite's other writers.
 
         Raises `Unavailable` when no connection or no turn to write comes in time, `SerializationFailure` when
         the database gave up on this transaction and running it again makes sense.
         """
         async with (
-            self._turn_to_write(),
+            self._turn_to_write(patience),
             AsyncSession(self._writing, expire_on_commit=False, autoflush=False) as session,
         ):
-            with _translated():
+            with translated():
                 yield session
                 for write in session.info.get("before_commit", ()):
                     await write(session)
@@ -112,13 +114,13 @@ class Database:
                 tell()
 
     @asynccontextmanager
-    async def _turn_to_write(self) -> AsyncIterator[None]:
+    async def _turn_to_write(self, patience: float) -> AsyncIterator[None]:
         # SQLite's busy timeout is unfair: writers of this process queue here in order of arrival.
         if not self.is_sqlite:
             yield
             return
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._writer.acquire()
         except TimeoutError:
             raise Unavailable from None
@@ -137,7 +139,7 @@ def insert_into(session: Session, table: Table) -> postgresql.Insert | sqlite.In
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
-class _translated:  # noqa: N801 - reads as a clause of `with`
+class translated:  # noqa: N801 - reads as a clause of `with`
     """Turn the driver's reports of overload and races into our faults."""
 
     def __enter__(self) -> None: ...

@@ -257,7 +257,7 @@ def _authorization(payload: dict[str, Any]) -> str | None:
     nested = payload.get("headers")
     for values in (payload, nested if isinstance(nested, dict) else {}):
         for name, value in values.items():
-            if name.lower() == "authorization" and isinstance(value, str) and value:
-                return value
+            if name.lower() == "authorization" and value is not None and value != "":
+                return str(value)
     token = payload.get("authToken")
-    return f"Bearer {token}" if isinstance(token, str) and token else None
+    return None if token is None or token == "" else f"Bearer {token}"
