@@ -16,7 +16,8 @@ from headless.platform.errors import InvalidInput
 VARIANT, OTHER, RATE = UUID(int=1), UUID(int=2), UUID(int=3)
 OFFER = Offer(VARIANT, UUID(int=9), "Mug", "Blue", "MUG", 1290, None, 5)
 LINE = Line(UUID(int=21), VARIANT, 2, (), 1290, OFFER)
-READY = {"email": "marie@example.com", "address": {"country_code": "DE"}, "rate_id": RATE, "rate_ids": [RATE]}
+ADDRESS = {"country_code": "DE", "address1": "Hauptstraße 1", "city": "Berlin"}
+READY = {"email": "marie@example.com", "address": ADDRESS, "rate_id": RATE, "rate_ids": [RATE]}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,12 @@ READY = {"email": "marie@example.com", "address": {"country_code": "DE"}, "rate_
             [LINE],
             [("DELIVERY_ADDRESS_MISSING", None)],
             id="an address comes first",
+        ),
+        pytest.param(
+            {"address": {"country_code": "DE", "address1": "", "city": None}},
+            [LINE],
+            [("DELIVERY_ADDRESS_MISSING", None)],
+            id="an address without street and city",
         ),
         pytest.param({"rate_id": None}, [LINE], [("DELIVERY_OPTION_MISSING", None)], id="no option"),
         pytest.param({"rate_ids": []}, [LINE], [("DELIVERY_OPTION_UNAVAILABLE", None)], id="option not offered"),

@@ -270,7 +270,7 @@ async def ready_cart(api: Api, variant: UUID, quantity: int = 1) -> str:
     cart_id = await filled_cart(api, variant, quantity)
     reply = await api.execute(
         """mutation($cart: ID!) { cartDeliveryAddressUpdate(input: {
-             cartId: $cart, address: {countryCode: DE, lastName: "Curie"}
+             cartId: $cart, address: {countryCode: DE, lastName: "Curie", address1: "Hauptstr. 1", city: "Berlin"}
            }) { cart { deliveryOptions { id } } } }""",
         {"cart": cart_id},
     )

@@ -151,7 +151,7 @@ def problems(
         found.append(NoLines())
     if not email:
         found.append(EmailMissing())
-    if address is None or not (address["address1"] and address["city"]):
+    if address is None or not (address.get("address1") and address.get("city")):
         found.append(DeliveryAddressMissing())
     elif rate_id is None:
         found.append(DeliveryOptionMissing())

@@ -27,7 +27,6 @@ from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 
-
 WRITTEN = "The change was made, but the server is too busy to show it. Read it in a moment; don't send it again."
 
 

@@ -83,4 +83,5 @@ class NodeQueries:
         if len(ids) > pages.MAXIMUM:
             message = f"At most {pages.MAXIMUM} ids at once."
             raise BadUserInput(message)
-        return await asyncio.gather(*(_visible(info, node_id) for node_id in ids))
+        found: list[Node | None] = await asyncio.gather(*(_visible(info, node_id) for node_id in ids))
+        return found

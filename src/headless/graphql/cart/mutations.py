@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import strawberry
+from strawberry import UNSET
 
 from headless.cart import models, queries, rules
 from headless.cart import service as carts
@@ -100,7 +101,7 @@ class CartMutations:
             (
                 decoded("cart_line", line.id, "lines", index, "id"),
                 line.quantity,
-                None if not sent(line.attributes) else _attributes(line.attributes, "lines", index, "attributes"),
+                None if line.attributes is UNSET else _attributes(line.attributes, "lines", index, "attributes"),
             )
             for index, line in enumerate(input.lines)
         ]
