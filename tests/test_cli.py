@@ -137,7 +137,7 @@ def test_serving_wants_a_secret_key(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["serve"], ["worker"], ["token", "list"]])
 def test_database_that_is_not_migrated_is_refused(data_dir: Path, arguments: list[str]) -> None:
-    done = headless(data_dir, *arguments, HEADLESS_SECRET_KEY="s3cret", HEADLESS_PORT="0")
+    done = headless(data_dir, *arguments, HEADLESS_SECRET_KEY="a secret of the tests", HEADLESS_PORT="0")
 
     assert output(done) == [(2, "", "headless: The database isn't migrated to this version. Run `headless migrate`.\n")]
     assert not data_dir.exists()
@@ -148,7 +148,7 @@ def test_database_newer_than_the_code_is_refused(migrated: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = 'from the future'")
 
     for arguments in (["migrate"], ["serve"], ["dev"]):
-        done = headless(migrated, *arguments, HEADLESS_SECRET_KEY="s3cret", HEADLESS_PORT="0")
+        done = headless(migrated, *arguments, HEADLESS_SECRET_KEY="a secret of the tests", HEADLESS_PORT="0")
 
         assert output(done) == [
             (

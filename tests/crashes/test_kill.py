@@ -112,7 +112,7 @@ async def buy_all(served: Served, buyers: list[Buyer], killer: random.Random) ->
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
     """Look again and again, as closely as possible."""
-    while not await happened():  # noqa: ASYNC110 - it happens in another process
+    while not await happened():
         await asyncio.sleep(0.001)
 
 

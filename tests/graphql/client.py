@@ -24,7 +24,6 @@ from headless.graphql.server import sockets
 from headless.platform import ids
 from headless.platform.db import Database
 from headless.settings import Settings
-from tests.builders import Shop
 
 PATIENCE = 20
 """Seconds after which a message that doesn't come is a failure."""
@@ -229,9 +228,9 @@ async def running(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     original = wiring.server_of
     monkeypatch.setattr(wiring, "server_of", server_of)
     # Freezing what start-up made is for processes that start once.
-    monkeypatch.setattr(wiring.gc, "collect", lambda: 0)
-    monkeypatch.setattr(wiring.gc, "freeze", lambda: None)
-    monkeypatch.setattr(wiring.gc, "set_threshold", lambda *_values: None)
+    monkeypatch.setattr("gc.collect", lambda: 0)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    monkeypatch.setattr("gc.set_threshold", lambda *_values: None)
     app = wiring.create_app(settings)
     monkeypatch.setattr(wiring, "server_of", original)
     async with AsyncExitStack() as exits:

@@ -1,6 +1,6 @@
 """What does a test of the API get? A running server over the small shop, on each database."""
 
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,9 @@ async def api(
 
 
 @pytest.fixture
-def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[MutableMapping[str, Any]]]:
+def logs(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
     """What the API logs, instead of writing it out."""
     capture = LogCapture()
     for module in (errors, execution, sockets, jobs):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
-    yield capture.entries
+    return capture.entries

@@ -268,7 +268,6 @@ async def test_line_of_another_cart_is_not_found(api: Api, shop: Shop) -> None:
     assert await version(api, mine) == 1
 
 
-@pytest.mark.xfail(reason="a line with other attributes is written as a new one", strict=True)
 async def test_attributes_of_a_line_change_without_its_losing_its_id(api: Api, shop: Shop) -> None:
     cart = await filled_cart(api, shop.mug)
     line = (await api.execute(READ, {"id": cart})).data["cart"]["lines"]["nodes"][0]["id"]

@@ -311,8 +311,4 @@ async def test_long_texts_are_never_our_fault(
 async def test_long_texts_that_are_indexed_are_never_our_fault(
     api: Api, database_kind: str, scene: Scene, request: pytest.FixtureRequest, path: str
 ) -> None:
-    if database_kind == "postgres":
-        why = "the text is too long for its index: bound it, or index its hash"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=True))
-
     assert await offenders(api, scene, path, LONG) == []

@@ -275,7 +275,7 @@ async def test_order_that_is_cancelled_says_so_to_all_who_follow_it(api: Api, sh
 async def test_order_without_its_token_does_not_exist(api: Api, shop: Shop, access: str) -> None:
     order = await bought(api, await ready_cart(api, shop.mug))
     other = await bought(api, await ready_cart(api, shop.mug))
-    wanted = {
+    wanted: dict[str, str] = {
         "none": {},
         "null": {"token": None},
         "empty": {"token": ""},
@@ -312,7 +312,7 @@ async def test_many_followers_are_all_told(api: Api, shop: Shop) -> None:
             await socket.next(str(number))
         async with api.server.database.transaction() as session:
             await stock(session, shop.main_id, {shop.mug: 3})
-        told_of = set()
+        told_of: set[str] = set()
         while len(told_of) < 20:
             message = await socket.receive()
             assert message["payload"]["data"]["stockChanged"]["quantityAvailable"] == 3
@@ -337,7 +337,7 @@ async def test_change_made_by_another_process_is_told(
 
 async def test_nothing_between_the_first_message_and_the_next_is_lost(api: Api, shop: Shop) -> None:
     cart = await empty_cart(api)
-    versions = []
+    versions: list[int] = []
     async with api.socket() as socket:
         await socket.init()
         await socket.subscribe("1", CART, {"id": cart})

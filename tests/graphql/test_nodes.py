@@ -21,7 +21,6 @@ def test_every_type_with_an_id_of_its_own_is_found() -> None:
     assert {kind.name for kind in schema.get_possible_types(node)} - {"Media"} == found
 
 
-@pytest.mark.xfail(reason="the catalog has no read of pictures by their ids yet", strict=True)
 def test_pictures_are_found_by_their_ids() -> None:
     assert "media" in FINDERS
 

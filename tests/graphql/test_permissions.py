@@ -70,7 +70,7 @@ def sample(kind: GraphQLType) -> str:
         required = {name: field for name, field in kind.fields.items() if isinstance(field.type, GraphQLNonNull)}
         return "{" + ", ".join(f"{name}: {sample(field.type)}" for name, field in required.items()) + "}"
     if isinstance(kind, GraphQLEnumType):
-        return next(iter(kind.values))
+        return str(next(iter(kind.values)))
     return SAMPLES[get_named_type(kind).name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -137,8 +138,9 @@ def checked_attributes(attributes: Iterable[tuple[str, str]], *path: str | int) 
 
 
 def attributes_key(attributes: Attributes) -> str:
-    """Equal exactly for the same attributes in any order."""
-    return "\x1f".join(f"{key}\x1e{value}" for key, value in sorted(attributes))
+    """Equal exactly for the same attributes in any order, and short enough for an index however long they are."""
+    joined = "\x1f".join(f"{key}\x1e{value}" for key, value in sorted(attributes))
+    return sha256(joined.encode()).hexdigest()
 
 
 def problems(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -114,12 +114,32 @@ async def update_lines(
             raise NotFound(field=("lines", index, "id"))
         rules.checked_quantity(quantity, "lines", index, "quantity", least=0)
         new[line_id] = (quantity, by_id[line_id].attributes if attributes is None else attributes)
+    before = await _reattribute(session, before, new)
     target: dict[tuple[UUID, str], tuple[int, Attributes]] = {}
     for line in before:
         quantity, attributes = new[line.id]
         key = (line.variant_id, rules.attributes_key(attributes))
         target[key] = (target.get(key, (0, ()))[0] + quantity, attributes)
     return await _write(session, cart, before, target, {line.variant_id: line.offer for line in before if line.offer})
+
+
+async def _reattribute(
+    session: Session, before: Sequence[Line], new: Mapping[UUID, tuple[int, Attributes]]
+) -> list[Line]:
+    """Give lines their new attributes in place; a line that becomes the same as another one is left to be merged."""
+    present = {(line.variant_id, rules.attributes_key(line.attributes)) for line in before}
+    kept = []
+    for line in before:
+        attributes = new[line.id][1]
+        key = (line.variant_id, rules.attributes_key(attributes))
+        if key not in present:
+            present.add(key)
+            values = {"attributes": _rows(attributes), "attributes_key": key[1]}
+            await session.execute(update(cart_lines).where(cart_lines.c.id == line.id).values(values))
+            kept.append(replace(line, attributes=attributes))
+        else:
+            kept.append(line)
+    return kept
 
 
 async def remove_lines(session: Session, cart: Record, line_ids: Sequence[UUID]) -> list[Notice]:

@@ -202,6 +202,13 @@ async def media_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UU
     return _grouped(rows.all())
 
 
+async def media_by_id(session: Session, keys: Sequence[UUID], eye: Eye) -> Mapping[UUID, Record]:
+    """Pictures of products that the eye sees."""
+    joined = media.join(products, media.c.product_id == products.c.id).join(listings, eye.listed)
+    rows = await session.execute(select(media).select_from(joined).where(any_of(media.c.id, keys), eye.sees()))
+    return {row.id: row for row in rows}
+
+
 def visible_variants(eye: Eye) -> Select[Any]:
     joined = variants.join(products, variants.c.product_id == products.c.id).join(listings, eye.listed)
     return select(variants, products.c.title.label("product_title")).select_from(joined).where(eye.sees())

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import nh3
 
@@ -76,6 +77,14 @@ def checked_handle(handle: str) -> str:
     return handle
 
 
+def checked_label(text: str, *path: str | int) -> str:
+    """Refuse what is too long for something that is sorted or found by: vendors, types, SKUs, references."""
+    if len(text) > MAX_TITLE or "\0" in text:
+        message = f"This has at most {MAX_TITLE} characters."
+        raise InvalidInput(message, field=path)
+    return text
+
+
 def checked_options(options: Sequence[Option]) -> tuple[Option, ...]:
     """Refuse too many, repeated or empty options."""
     if len(options) > MAX_OPTIONS:
@@ -87,6 +96,8 @@ def checked_options(options: Sequence[Option]) -> tuple[Option, ...]:
         if not names[index] or not all(values) or not values:
             message = "An option has a name and at least one value, none of them empty."
             raise InvalidInput(message, field=("options", index))
+        for text in (names[index], *values):
+            checked_label(text, "options", index)
         if len(set(values)) < len(values) or names.count(names[index]) > 1:
             message = f"Option {names[index]!r} or one of its values stands twice."
             raise InvalidInput(message, field=("options", index))
@@ -107,6 +118,8 @@ def checked_selection(options: Sequence[Option], selected: Iterable[tuple[str, s
     if not all(chosen.values()):
         message = "An option's value is empty."
         raise InvalidInput(message, field=("selectedOptions",))
+    for value in chosen.values():
+        checked_label(value, "selectedOptions")
     return tuple((name, chosen[name]) for name in wanted)
 
 
@@ -124,8 +137,9 @@ def variant_title(selected: Selected) -> str:
 
 
 def options_key(selected: Selected) -> str:
-    """Equal exactly for variants with the same option values."""
-    return "\x1f".join(f"{name}\x1e{value}" for name, value in selected)
+    """Equal exactly for variants with the same option values, and short enough for an index however long they are."""
+    joined = "\x1f".join(f"{name}\x1e{value}" for name, value in selected)
+    return sha256(joined.encode()).hexdigest()
 
 
 def normal_tags(tags: Iterable[str]) -> list[str]:

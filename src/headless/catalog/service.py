@@ -74,6 +74,8 @@ async def create_product(session: Session, draft: ProductDraft, *, channel_ids: 
     """Make a product without variants, hidden in every channel; raises `Taken` or `InvalidInput`."""
     title = rules.checked_title(draft.title)
     handle = rules.checked_handle(draft.handle) if draft.handle else await _free_handle(session, title)
+    if draft.external_reference:
+        rules.checked_label(draft.external_reference, "externalReference")
     taken = await queries.is_handle_or_reference_taken(session, handle=handle, reference=draft.external_reference)
     if taken:
         raise Taken(_taken_message(taken), field=(taken,))
@@ -123,6 +125,8 @@ async def update_product(
     values = dict(changes)
     if "handle" in values:
         values["handle"] = rules.checked_handle(values["handle"])
+    if values.get("external_reference"):
+        rules.checked_label(values["external_reference"], "externalReference")
     texts = {name: values.pop(name, getattr(current, name)) for name in _TEXTS}
     texts["title"] = rules.checked_title(texts["title"])
     values.update(_texts(**texts))
@@ -401,9 +405,9 @@ def _texts(
         "title_key": rules.fold(title),
         "description_html": clean,
         "description": rules.plain_text(clean),
-        "vendor": vendor.strip(),
+        "vendor": rules.checked_label(vendor.strip(), "vendor"),
         "vendor_key": rules.fold(vendor),
-        "product_type": product_type.strip(),
+        "product_type": rules.checked_label(product_type.strip(), "productType"),
         "type_key": rules.fold(product_type),
         "tags": tags,
         "seo_title": seo_title,
@@ -467,6 +471,8 @@ async def _locked_product(session: Session, product_id: UUID) -> Record:
 
 
 async def _check_skus(session: Session, wanted: Sequence[tuple[str | None, UUID | None]]) -> None:
+    for index, (sku, _owner) in enumerate(wanted):
+        rules.checked_label(sku or "", "variants", index, "sku")
     taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
     seen: set[str] = set()
     for index, (sku, owner) in enumerate(wanted):

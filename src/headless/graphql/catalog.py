@@ -377,6 +377,11 @@ async def find_variant(info: Info, variant_id: UUID) -> Record | None:
     return cast("Record | None", await info.context.load(queries.variants_by_id, variant_id, await info.context.eye()))
 
 
+@finds("media", "Media")
+async def find_media(info: Info, media_id: UUID) -> Record | None:
+    return cast("Record | None", await info.context.load(queries.media_by_id, media_id, await info.context.eye()))
+
+
 @finds("collection", "Collection")
 async def find_collection(info: Info, collection_id: UUID) -> Record | None:
     async with info.context.reading() as session:

@@ -203,8 +203,8 @@ class InventoryQueries:
             found = await queries.movement_page(
                 session,
                 wanted,
-                variant_id=ids.decode("variant", variant_id) if variant_id else None,
-                location_id=ids.decode("location", location_id) if location_id else None,
+                variant_id=_decoded("variant", sent(variant_id)),
+                location_id=_decoded("location", sent(location_id)),
             )
         return cast("Connection[InventoryMovement]", page(found))
 
@@ -229,6 +229,10 @@ async def find_location(info: Info, location_id: UUID) -> Record | None:
     if not info.context.actor.may(Permission.READ_INVENTORY):
         return None
     return cast("Record | None", await info.context.load(queries.locations_by_id, location_id))
+
+
+def _decoded(prefix: str, wanted: str | None) -> Any:
+    return None if wanted is None else ids.decode(prefix, wanted)
 
 
 def _changes(inputs: Any, *, delta: bool) -> list[Change]:

@@ -1,6 +1,7 @@
 """How do staff make and change products in the API?"""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -19,7 +20,7 @@ from headless.graphql.declare import decoded, errors, input_type, mutation, payl
 from headless.graphql.errors import UserError
 from headless.merchandising import service
 from headless.merchandising.service import NewVariant, VariantChange
-from headless.platform.errors import InvalidInput
+from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
 
 MOST_VARIANTS = 250
@@ -247,7 +248,7 @@ class ProductMutations:
         product_id = decoded("product", input.product_id, "productId")
         drafts = _new_variants(input.variants)
         channel = await context.channel()
-        async with context.transaction() as session:
+        async with _named_product_id(), context.transaction() as session:
             made = await service.create_variants(session, product_id, drafts, channel=channel, actor=context.actor.name)
         return ProductVariantsCreatePayload(**await _with_variants(context, product_id, made))
 
@@ -260,11 +261,20 @@ class ProductMutations:
         product_id = decoded("product", input.product_id, "productId")
         changes = [_change(variant, index) for index, variant in enumerate(_bounded(input.variants))]
         channel = await context.channel()
-        async with context.transaction() as session:
+        async with _named_product_id(), context.transaction() as session:
             await service.update_variants(session, product_id, changes, channel=channel, actor=context.actor.name)
         return ProductVariantsUpdatePayload(
             **await _with_variants(context, product_id, [change.id for change in changes])
         )
+
+
+@asynccontextmanager
+async def _named_product_id() -> AsyncIterator[None]:
+    """Tell a product that isn't there by the name that these inputs give its id."""
+    try:
+        yield
+    except NotFound as refusal:
+        raise refusal.at("productId") if refusal.field == ("id",) else refusal from None
 
 
 def _columns(input: ProductUpdateInput) -> Mapping[str, Any]:

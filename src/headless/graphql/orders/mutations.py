@@ -73,7 +73,8 @@ class OrderMutations:
         """Ship units of an order, or prepare them."""
         context = info.context
         order_id = decoded("order", input.order_id, "orderId")
-        location_id = decoded("location", input.location_id, "locationId") if input.location_id else None
+        place = sent(input.location_id)
+        location_id = decoded("location", place, "locationId") if place is not None else None
         wanted = [
             (decoded("order_line", line.order_line_id, "lines", index, "orderLineId"), line.quantity)
             for index, line in enumerate(input.lines)
