@@ -1,7 +1,7 @@
 """How does a test talk to the API? In this process: over ASGI for requests, over a real port for sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +52,15 @@ class Reply:
     @property
     def codes(self) -> list[str]:
         return [error["extensions"]["code"] for error in self.body.get("errors", ())]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what nothing tells of."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if is_so():
+                return
+            await asyncio.sleep(0.01)
 
 
 class Socket:
@@ -192,9 +201,7 @@ class Api:
 
     async def nobody_listens(self) -> None:
         """Wait until every subscription has ended."""
-        async with asyncio.timeout(PATIENCE):
-            while self.listeners:
-                await asyncio.sleep(0.01)
+        await until(lambda: self.listeners == 0)
 
 
 @asynccontextmanager
@@ -205,8 +212,7 @@ async def _listening(app: Starlette, settings: Settings) -> AsyncIterator[str]:
     config.lifespan = "off"
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     host, port = listener.getsockname()[:2]
     try:
         yield f"{host}:{port}"
@@ -284,7 +290,7 @@ async def ready_cart(api: Api, variant: UUID, quantity: int = 1) -> str:
     return cart_id
 
 
-async def bought(api: Api, cart_id: str, *, token: str = "tok_visa") -> dict[str, Any]:
+async def bought(api: Api, cart_id: str, *, card: str = "tok_visa") -> dict[str, Any]:
     """The order of a cart that is paid now: id, access token, number and lines."""
     reply = await api.execute(
         """mutation($cart: ID!, $token: String!) {
@@ -292,7 +298,7 @@ async def bought(api: Api, cart_id: str, *, token: str = "tok_visa") -> dict[str
                cartId: $cart, payment: {provider: "sandbox", token: $token}, idempotencyKey: "pay"
              }) { order { id accessToken number lines { nodes { id } } } userErrors { code message } }
            }""",
-        {"cart": cart_id, "token": token},
+        {"cart": cart_id, "token": card},
     )
     assert reply.data["checkoutComplete"]["userErrors"] == []
     order: dict[str, Any] = reply.data["checkoutComplete"]["order"]

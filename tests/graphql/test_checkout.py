@@ -41,8 +41,8 @@ async def orders(api: Api) -> int:
     return int((await api.execute("{ orders { totalCount } }", token=token)).data["orders"]["totalCount"])
 
 
-async def complete(api: Api, cart: str, token: str = "tok_visa", key: str | None = "key", **rest: Any) -> Any:
-    reply = await api.execute(COMPLETE, {"cart": cart, "token": token, "key": key, **rest})
+async def complete(api: Api, cart: str, card: str = "tok_visa", key: str | None = "key", **rest: Any) -> Any:
+    reply = await api.execute(COMPLETE, {"cart": cart, "token": card, "key": key, **rest})
     return {**reply.data["checkoutComplete"], "replayed": "extensions" in reply.body}
 
 

@@ -218,7 +218,7 @@ async def test_order_is_followed_by_its_buyer_from_confirmed_to_delivered(api: A
     send = "mutation($id: ID!) { fulfillmentShip(input: {fulfillmentId: $id}) { userErrors { code } } }"
     deliver = "mutation($id: ID!) { fulfillmentMarkDelivered(input: {fulfillmentId: $id}) { userErrors { code } } }"
 
-    async def fulfill(is_shipped: bool) -> str:
+    async def fulfill(*, is_shipped: bool) -> str:
         reply = await api.execute(ship, {"order": order["id"], "line": line, "shipped": is_shipped}, token=token)
         return str(reply.data["fulfillmentCreate"]["fulfillment"]["id"])
 
@@ -226,9 +226,9 @@ async def test_order_is_followed_by_its_buyer_from_confirmed_to_delivered(api: A
         await socket.init()
         await socket.subscribe("1", ORDER, {"id": order["id"], "token": order["accessToken"]})
         seen = [(await socket.next("1"))["orderStatusChanged"]]
-        first = await fulfill(False)
+        first = await fulfill(is_shipped=False)
         await api.execute(send, {"id": first}, token=token)
-        second = await fulfill(True)
+        second = await fulfill(is_shipped=True)
         await api.execute(deliver, {"id": first}, token=token)
         await api.execute(deliver, {"id": second}, token=token)
         while seen[-1]["status"] != "DELIVERED":
@@ -275,7 +275,7 @@ async def test_order_that_is_cancelled_says_so_to_all_who_follow_it(api: Api, sh
 async def test_order_without_its_token_does_not_exist(api: Api, shop: Shop, access: str) -> None:
     order = await bought(api, await ready_cart(api, shop.mug))
     other = await bought(api, await ready_cart(api, shop.mug))
-    wanted: dict[str, str] = {
+    cases: dict[str, dict[str, str | None]] = {
         "none": {},
         "null": {"token": None},
         "empty": {"token": ""},
@@ -284,7 +284,8 @@ async def test_order_without_its_token_does_not_exist(api: Api, shop: Shop, acce
         "another cart's": {"token": order["id"]},
         "no hex": {"token": "oat_zz"},
         "snowman": {"token": "\u2603"},
-    }[access]
+    }
+    wanted = cases[access]
     async with api.socket() as socket:
         await socket.init()
         await socket.subscribe("1", ORDER, {"id": order["id"], **wanted})

@@ -4,6 +4,7 @@ import pytest
 from graphql import GraphQLInterfaceType
 
 from headless.catalog import service as catalog
+from headless.catalog.service import ImageDraft
 from headless.graphql.nodes import FINDERS
 from headless.graphql.schema import schema
 from headless.platform import ids
@@ -18,18 +19,17 @@ def test_every_type_with_an_id_of_its_own_is_found() -> None:
     assert isinstance(node, GraphQLInterfaceType)
 
     found = {name for name, _find in FINDERS.values()}
-    assert {kind.name for kind in schema.get_possible_types(node)} - {"Media"} == found
-
-
-def test_pictures_are_found_by_their_ids() -> None:
-    assert "media" in FINDERS
+    assert {kind.name for kind in schema.get_possible_types(node)} == found
 
 
 async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) -> None:
     cart = await ready_cart(api, shop.mug)
     order = await bought(api, cart)
     token = await api.every_token()
+    picture, unseen = ids.new(), ids.new()
     async with api.server.database.transaction() as session:
+        await catalog.replace_media(session, shop.mug_product, [ImageDraft(url="a.svg", alt_text="", id=picture)])
+        await catalog.replace_media(session, shop.secret_product, [ImageDraft(url="b.svg", alt_text="", id=unseen)])
         collection = await catalog.create_collection(session, handle="all", title="All", description_html="")
     checkout = await api.execute("query($id: ID!) { cart(id: $id) { checkout { id } } }", {"id": cart})
     fulfillment = await api.execute(
@@ -44,6 +44,8 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         order["id"]: "Order",
         of("channel", shop.channel_id): "Channel",
         cart: "Cart",
+        of("media", picture): "Media",
+        of("media", unseen): "Media",
         of("product", shop.mug_product): "Product",
         checkout.data["cart"]["checkout"]["id"]: "Checkout",
         fulfillment.data["fulfillmentCreate"]["fulfillment"]["id"]: "Fulfillment",
@@ -58,7 +60,8 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
 
     assert found.data["nodes"] == [{"__typename": name, "id": node_id} for node_id, name in wanted.items()]
     assert public.data["nodes"] == [
-        None if name in staff_only else {"__typename": name, "id": node_id} for node_id, name in wanted.items()
+        None if name in staff_only or node_id == of("media", unseen) else {"__typename": name, "id": node_id}
+        for node_id, name in wanted.items()
     ]
     assert single.data == {"node": {"__typename": "Cart", "id": cart}}
 

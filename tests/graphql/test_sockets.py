@@ -14,7 +14,7 @@ from headless.accounts.rules import Permission
 from headless.graphql.server import sockets
 from headless.settings import Settings
 from tests.builders import Shop, stock
-from tests.graphql.client import Api, of, ready_cart, running
+from tests.graphql.client import PATIENCE, Api, of, ready_cart, running
 
 STOCK = "subscription($ids: [ID!]!) { stockChanged(variantIds: $ids) { variant { sku } quantityAvailable } }"
 Logs = list[MutableMapping[str, Any]]
@@ -427,10 +427,10 @@ async def test_mutation_of_a_client_that_vanishes_is_carried_out(api: Api, shop:
         reply = await api.execute("query($cart: ID!) { cart(id: $cart) { order { status } } }", {"cart": cart})
         return reply.data["cart"]["order"]
 
-    async with asyncio.timeout(20):
-        while await order() is None:
-            await asyncio.sleep(0.02)
-    assert await order() == {"status": "CONFIRMED"}
+    async with asyncio.timeout(PATIENCE):
+        while (placed := await order()) is None:
+            pass
+    assert placed == {"status": "CONFIRMED"}
 
 
 async def test_what_nobody_foresaw_is_masked_and_the_socket_stays(api: Api, shop: Shop, logs: Logs) -> None:

@@ -37,9 +37,10 @@ Selected = tuple[tuple[str, str], ...]
 
 def fold(text: str) -> str:
     """Text as it is searched and sorted: lower case, without accents, one space between words."""
-    lowered = text.casefold().translate(LETTERS)
+    # Decomposed first, since letters in disguise have no lower case; and once more, since lower case brings accents.
+    lowered = unicodedata.normalize("NFKD", text).casefold().translate(LETTERS)
     plain = "".join(char for char in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(char))
-    return " ".join(plain.split())
+    return " ".join(plain.casefold().split())
 
 
 def slug(title: str) -> str:
