@@ -11,3 +11,7 @@ class CheckoutInProgress(Refusal):
 
 class CheckoutNotStarted(Refusal):
     """This cart has no checkout that could be cancelled."""
+
+
+class TotalTooLarge(Refusal):
+    """This cart costs more than can be charged at once. Buy less of it."""

@@ -18,7 +18,7 @@ from headless.cart.events import CartChanged
 from headless.cart.models import carts
 from headless.cart.rules import Notice
 from headless.checkout import rules
-from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted
+from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted, TotalTooLarge
 from headless.checkout.models import checkouts
 from headless.checkout.rules import LIVE, PAYING, CheckoutStatus, Quote
 from headless.inventory import service as inventory
@@ -27,6 +27,7 @@ from headless.inventory.service import Why
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
 from headless.platform.errors import Refusal, Refused
+from headless.platform.money import MAX_TOTAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +187,13 @@ async def _quote(session: Session, cart: Record, *, accept_price_changes: bool) 
             refusal.field = ("cartId",)
         raise Refused(stopping)
     rate = next(rate for rate in rates if rate.id == cart.delivery_rate_id)
-    return rules.quote(
+    frozen = rules.quote(
         lines,
         currency=cart.currency,
         delivery_rate_id=rate.id,
         delivery_title=rate.title,
         delivery_amount=rate.amount,
     )
+    if frozen.totals.total_amount > MAX_TOTAL:
+        raise TotalTooLarge(field=("cartId",))
+    return frozen

@@ -11,7 +11,9 @@ from iso4217 import Currency
 from headless.platform.errors import InvalidInput
 
 MAX_AMOUNT = 10**15
-"""Minor units; far below BIGINT, so that sums can't overflow."""
+"""Minor units of one price."""
+MAX_TOTAL = 10**18
+"""Minor units of one order; what is more leaves BIGINT and no provider takes."""
 
 
 @cache
