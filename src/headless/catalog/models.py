@@ -61,11 +61,17 @@ class Product(SQLModel, table=True):
 
 
 class Variant(SQLModel, table=True):
-    """One buyable form of a product."""
+    """One buyable form of a product.
+
+    `backorder_limit` units may be sold beyond what is in stock, expected back (or, pre-ordered, out) at `expected_at`.
+    """
 
     __tablename__ = "variant"
     __table_args__ = (
         UniqueConstraint("product_id", "options_key"),
+        CheckConstraint("backorder_limit >= 0", name="backorder_limit"),
+        CheckConstraint("max_per_order > 0", name="max_per_order"),
+        CheckConstraint("max_per_customer > 0", name="max_per_customer"),
         Index("ix_variant_product", "product_id", "position"),
     )
 
@@ -78,6 +84,12 @@ class Variant(SQLModel, table=True):
     selected_options: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
     options_key: str
     is_tracked: bool
+    is_bundle: bool = False
+    backorder_limit: int = 0
+    is_preorder: bool = False
+    expected_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    max_per_order: int | None = None
+    max_per_customer: int | None = None
     weight_grams: int | None = None
     image_id: UUID | None = None
     version: int = 1

@@ -33,6 +33,7 @@ class Checkout(SQLModel, table=True):
     quote: dict[str, Any] = Field(sa_column=Column(columns.Json, nullable=False))
     payment_id: UUID | None = None
     order_id: UUID | None = None
+    renewals: int = 0
     expires_at: datetime = Field(sa_type=columns.UtcDateTime)
     created_at: datetime = Field(sa_type=columns.UtcDateTime)
     updated_at: datetime = Field(sa_type=columns.UtcDateTime)

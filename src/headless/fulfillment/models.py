@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column
@@ -62,7 +63,10 @@ class Fulfillment(SQLModel, table=True):
 
 
 class FulfillmentLine(SQLModel, table=True):
-    """Units of an order's line in a shipment; `location_id` is null for goods whose stock isn't tracked."""
+    """Units of an order's line in a shipment.
+
+    `location_id` is null for goods whose stock isn't tracked, and for bundles, whose `parts` say what leaves from where.
+    """
 
     __tablename__ = "fulfillment_line"
     __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
@@ -73,6 +77,7 @@ class FulfillmentLine(SQLModel, table=True):
     variant_id: UUID | None = None
     location_id: UUID | None = Field(default=None, foreign_key="location.id")
     quantity: int
+    parts: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(columns.Json))
 
 
 delivery_zones = columns.table_of(DeliveryZone)

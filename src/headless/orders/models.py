@@ -54,7 +54,7 @@ class Order(SQLModel, table=True):
 
 
 class OrderLine(SQLModel, table=True):
-    """A line as it was sold: titles and prices of that moment."""
+    """A line as it was sold: titles and prices of that moment; `parts` of a bundle, as it was made up then."""
 
     __tablename__ = "order_line"
     __table_args__ = (
@@ -77,6 +77,7 @@ class OrderLine(SQLModel, table=True):
     compare_at_amount: int | None = Field(default=None, sa_type=columns.Sequence)
     total_amount: int = Field(sa_type=columns.Sequence)
     is_tracked: bool
+    parts: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(columns.Json))
     attributes: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
 
 

@@ -25,6 +25,9 @@ class Channel(SQLModel, table=True):
     __tablename__ = "channel"
     __table_args__ = (
         CheckConstraint("length(currency_code) = 3", name="currency_code"),
+        CheckConstraint(
+            "allocation_strategy IN ('PRIORITY', 'FEWEST_SPLITS', 'NEAREST')", name="allocation_strategy"
+        ),
         Index(
             "uq_channel_default",
             "is_default",
@@ -40,6 +43,7 @@ class Channel(SQLModel, table=True):
     default_country: str
     default_language: str
     is_default: bool = False
+    allocation_strategy: str = "PRIORITY"
 
 
 shops = columns.table_of(Shop)
