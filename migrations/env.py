@@ -17,6 +17,7 @@ from headless.catalog import models as _catalog
 from headless.checkout import models as _checkout
 from headless.fulfillment import models as _fulfillment
 from headless.inventory import models as _inventory
+from headless.operations import models as _operations
 from headless.orders import models as _orders
 from headless.payments import models as _payments
 from headless.payments.providers import sandbox as _sandbox
@@ -28,8 +29,8 @@ from headless.settings import Settings
 from headless.shop import models as _shop
 
 TABLES = (
-    _accounts, _cart, _catalog, _checkout, _fulfillment, _idempotency, _inventory, _orders, _outbox, _payments,
-    _pricing, _sandbox, _shop,
+    _accounts, _cart, _catalog, _checkout, _fulfillment, _idempotency, _inventory, _operations, _orders, _outbox,
+    _payments, _pricing, _sandbox, _shop,
 )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Templates:
         """Copy the migrated file."""
         if self._sqlite is None:
             self._sqlite = self._folder / "template.db"
-            await migrate(make_url(f"sqlite+aiosqlite:///{self._sqlite}"))
+            await self.prepare(make_url(f"sqlite+aiosqlite:///{self._sqlite}"))
         copy = self._folder / f"{next(self._numbers)}.db"
         shutil.copyfile(self._sqlite, copy)
         try:
@@ -58,7 +58,7 @@ class Templates:
             admin = given.set(drivername=DRIVERS.get(given.drivername, given.drivername))
             await _run(admin, f"CREATE DATABASE {self._prefix}")
             self._postgres = (admin, self._prefix)
-            await migrate(admin.set(database=self._prefix))
+            await self.prepare(admin.set(database=self._prefix))
         admin, template = self._postgres
         copy = f"{self._prefix}_{next(self._numbers)}"
         await _run(admin, f"CREATE DATABASE {copy} TEMPLATE {template}")
@@ -66,6 +66,10 @@ class Templates:
             yield admin.set(database=copy).render_as_string(hide_password=False)
         finally:
             await _run(admin, f"DROP DATABASE {copy} WITH (FORCE)")
+
+    async def prepare(self, url: URL) -> None:
+        """Fill a template; what fills it with more than tables overrides this."""
+        await migrate(url)
 
     async def close(self) -> None:
         if self._postgres is not None:

@@ -308,6 +308,35 @@ def test_import_of_what_is_no_product_file_is_a_usage_error(migrated: Path, tmp_
     assert (foreign.returncode, foreign.stderr.startswith("line 1: The first line must name the columns")) == (2, True)
 
 
+def test_stock_file_is_written_whole_or_not_at_all(data_dir: Path, tmp_path: Path) -> None:
+    headless(data_dir, "import", "products", str(CSV / "shop.csv"))
+    ((place,),) = rows(data_dir, "SELECT handle FROM location")
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("SKU,On hand\nTOWEL-R,7\n")
+    bad.write_text(f"SKU,Location,On hand\nTOWEL-R,{place},8\nNOTHING,{place},1\n")
+
+    def imported(file: Path, *options: str) -> CompletedProcess[str]:
+        return headless(data_dir, "import", "stock", str(file), "--location", str(place), *options)
+
+    found = [
+        imported(good, "--dry-run"), imported(good), imported(good), imported(bad), imported(bad, "--skip-errors"),
+        imported(tmp_path / "none.csv"), imported(CSV / "missing_columns.csv"),
+    ]  # fmt: skip
+
+    unknown = 'line 3, SKU: No variant has the SKU "NOTHING". Correct it, or make the product first.\n'
+    columns = "line 1: The first line must name the columns, and these are missing: "
+    assert output(*found)[:6] == [
+        (0, "Dry run, nothing was kept. Quantities: 1 changed, 0 unchanged. Problems: 0.\n", ""),
+        (0, "Quantities: 1 changed, 0 unchanged. Problems: 0.\n", ""),
+        (0, "Quantities: 0 changed, 1 unchanged. Problems: 0.\n", ""),
+        (1, "Nothing was written. Quantities: 0 changed, 0 unchanged. Problems: 1.\n", unknown),
+        (1, "Quantities: 1 changed, 0 unchanged. Problems: 1.\n", unknown),
+        (2, "", f"headless: {tmp_path / 'none.csv'} can't be read: No such file or directory.\n"),
+    ]
+    assert (found[6].returncode, found[6].stderr.startswith(columns)) == (2, True)
+    assert rows(data_dir, "SELECT on_hand FROM level JOIN variant ON id = variant_id WHERE sku = 'TOWEL-R'") == [(8,)]
+
+
 def test_doctor_finds_stock_that_went_past_the_books(data_dir: Path) -> None:
     headless(data_dir, "import", "products", str(CSV / "shop.csv"))
     healthy = headless(data_dir, "doctor")
@@ -318,6 +347,41 @@ def test_doctor_finds_stock_that_went_past_the_books(data_dir: Path) -> None:
     assert (healthy.returncode, healthy.stdout.count("✓"), healthy.stdout.count("✗")) == (0, 5, 0)
     assert (sick.returncode, sick.stdout.count("✓"), sick.stdout.count("✗")) == (1, 4, 1)
     assert "3 stock levels differ from their ledger; the first is of variant_" in sick.stdout
+
+
+def test_doctor_finds_books_that_balance(migrated: Path) -> None:
+    table = headless(migrated, "doctor", "books")
+    document = headless(migrated, "doctor", "books", "--json")
+
+    found = json.loads(document.stdout)
+    assert (table.returncode, table.stderr, table.stdout.count("✗")) == (0, "", 0)
+    assert table.stdout.count("✓") == len(found["books"]) > 20
+    assert (document.returncode, found["violations"]) == (0, 0)
+    assert {(book["violations"], tuple(book["samples"])) for book in found["books"]} == {(0, ())}
+
+
+def test_doctor_names_promises_that_are_broken(data_dir: Path) -> None:
+    headless(data_dir, "import", "products", str(CSV / "shop.csv"))
+    with closing(sqlite3.connect(data_dir / "headless.db")) as connection, connection:
+        connection.execute("UPDATE level SET on_hand = on_hand + 1")
+
+    table = headless(data_dir, "doctor", "books")
+    document = headless(data_dir, "doctor", "books", "--json")
+
+    found = json.loads(document.stdout)
+    ledger = next(book for book in found["books"] if book["name"] == "ledger")
+    samples = [sample["id"] for sample in ledger["samples"]]
+    assert (table.returncode, table.stdout.count("✗"), document.returncode) == (1, 1, 1)
+    assert re.search(rf"✗ +ledger +3 +{', '.join(samples)}", table.stdout)
+    assert f"ledger (CRITICAL): {ledger['description']}\n  {samples[0]}  on_hand at location_" in table.stdout
+    assert (found["violations"], ledger["violations"], ledger["severity"]) == (3, 3, "CRITICAL")
+    assert all(re.fullmatch(r"on_hand at location_\w+ is off by \+1", one["detail"]) for one in ledger["samples"])
+
+
+def test_books_of_a_database_that_is_not_migrated_can_not_be_checked(data_dir: Path) -> None:
+    assert output(headless(data_dir, "doctor", "books")) == [
+        (2, "", "headless: The database isn't migrated to this version. Run `headless migrate`.\n")
+    ]
 
 
 def test_seed_fills_an_empty_database_once(data_dir: Path) -> None:

@@ -93,7 +93,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_stock_request_queue", ["variant_id", "status", "id"], unique=False)
         batch_op.create_index(
             "uq_stock_request_waiting",
-            ["variant_id", "email"],
+            ["email", "variant_id"],
             unique=True,
             sqlite_where=sa.text("status = 'WAITING'"),
             postgresql_where=sa.text("status = 'WAITING'"),

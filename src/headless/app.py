@@ -9,6 +9,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from http import HTTPStatus
 
 import uvicorn
@@ -24,6 +25,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from headless import worker
+from headless.checkout.desk import Desk
+from headless.checkout.service import Terms
 from headless.graphql import playground
 from headless.graphql.context import Server
 from headless.graphql.schema import sdl
@@ -32,12 +35,11 @@ from headless.graphql.server.http import HttpEndpoint
 from headless.graphql.server.sockets import LARGEST_FRAME, SocketEndpoint
 from headless.payments.providers.sandbox import Sandbox
 from headless.payments.service import Providers
-from headless.platform import observe
+from headless.platform import carriers, failpoints, observe
 from headless.platform.crypto import Signer
 from headless.platform.db import Database
 from headless.platform.errors import Fault
 from headless.platform.hub import Hub
-from headless.platform.outbox import Numberer
 from headless.settings import LOCALHOST_ORIGIN, Settings
 from headless.shop import queries as shop_queries
 
@@ -48,20 +50,29 @@ BACKLOG = 2048
 
 def server_of(settings: Settings, database: Database) -> Server:
     """Everything that operations share."""
+    terms = Terms(
+        reservation=timedelta(minutes=settings.reservation_minutes), cart_lifetime=timedelta(days=settings.cart_days)
+    )
     return Server(
         settings=settings,
         database=database,
         hub=Hub(database),
         signer=Signer(settings.secrets),
         providers=Providers({"sandbox": Sandbox(database)}, timeout_seconds=settings.provider_timeout_seconds),
+        desk=Desk(database, terms),
     )
 
 
-def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
-    """Make the ASGI application; its lifespan opens the database and starts the live hub."""
+def create_app(settings: Settings, *, with_worker: bool = False, server: Server | None = None) -> Starlette:
+    """Make the ASGI application; its lifespan opens the database and starts the live hub.
+
+    `server` is for whoever wants other parts than `server_of` chooses, such as other payment providers.
+    """
     observe.configure(settings.log_level)
-    database = Database(settings.database, pool_size=settings.database_pool_size)
-    server = server_of(settings, database)
+    failpoints.arm(settings.failpoint)
+    if server is None:
+        server = server_of(settings, Database(settings.database, pool_size=settings.database_pool_size))
+    database = server.database
     engine = Engine(server)
     origins = _origins(settings)
     sockets = SocketEndpoint(engine, is_allowed_origin=lambda origin: bool(origins.fullmatch(origin)))
@@ -70,7 +81,7 @@ def create_app(settings: Settings, *, with_worker: bool = False) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await server.hub.start()
-        loops = [server.hub.run(), Numberer(database, tell=server.hub.wake).run()]
+        loops = [server.hub.run(), *carriers.loops(database, settings.redis_url, heard=server.hub.heard)]
         if with_worker:
             loops.append(worker.work(server))
         tasks = [asyncio.create_task(loop) for loop in loops]

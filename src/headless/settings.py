@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -32,6 +33,12 @@ class Settings(BaseSettings):
     """`sqlite:///path` or `postgresql://user@host/name`; empty means SQLite inside `data_dir`."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections one process may hold."""
+    redis_url: str = ""
+    """`redis://host:6379/0`: carries live events between processes; empty means that the database does."""
+    events_days: int = Field(default=7, ge=1, le=365)
+    """For how many days a subscriber who was away can resume."""
+    events_kept: int = Field(default=1_000_000, ge=1_000)
+    """Events kept at most; the oldest go first."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = ""
@@ -48,6 +55,8 @@ class Settings(BaseSettings):
     """Days after its last change at which a cart expires."""
     provider_timeout_seconds: float = Field(default=8, gt=0, le=60)
     """How long a payment provider may take to answer before its answer counts as lost."""
+    books_minutes: int = Field(default=5, ge=1, le=1440)
+    """Minutes between two checks of the books by the worker."""
     query_timeout_seconds: float = Field(default=10, gt=0, le=120)
     """How long a query may run."""
     max_concurrent_requests: int = Field(default=200, ge=1)
@@ -59,6 +68,10 @@ class Settings(BaseSettings):
     """Whether a browser asking for `/graphql` gets the playground."""
     development: bool = False
     """Set by `headless dev`: unmasked errors stay masked, yet local origins are allowed."""
+    allow_failpoints: bool = False
+    """Only for tests of crashes: whether `failpoint` may be given."""
+    failpoint: str = ""
+    """Where this process kills itself: `name`, or `name:3` for the third time it gets there."""
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -78,6 +91,14 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            message = "must be redis://host:6379/0, rediss:// for TLS or unix:///path/to/socket"
+            raise ValueError(message)
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _parsable(cls, value: str) -> str:
@@ -89,6 +110,17 @@ class Settings(BaseSettings):
             if backend not in {"sqlite", "postgresql", "postgres"}:
                 message = "must be sqlite:///path/to/file.db or postgresql://user:password@host:5432/name"
                 raise ValueError(message)
+        return value
+
+    @field_validator("failpoint")
+    @classmethod
+    def _only_in_tests(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("allow_failpoints"):
+            message = "kills the server on purpose and is for tests of crashes only. Unset it"
+            raise ValueError(message)
+        if value and not re.fullmatch(r"[a-z_.]+(:[1-9]\d*)?", value):
+            message = "must be the name of a failpoint, or `name:3` for the third time it is reached"
+            raise ValueError(message)
         return value
 
     @property

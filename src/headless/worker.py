@@ -10,12 +10,14 @@ from datetime import timedelta
 import structlog
 
 from headless.cart import service as carts
-from headless.catalog import service as catalog
+from headless.catalog import listing
 from headless.checkout import completion
 from headless.graphql.context import Server
+from headless.inventory import waiting
+from headless.operations import service as operations
 from headless.orders import queries as order_queries
 from headless.orders import service as orders
-from headless.platform import clock, idempotency
+from headless.platform import clock, idempotency, outbox
 from headless.platform.errors import Fault
 
 log = structlog.get_logger(__name__)
@@ -48,19 +50,42 @@ async def _forget_carts(server: Server) -> int:
         return await carts.sweep(session)
 
 
+async def _forget_events(server: Server) -> int:
+    settings, forgotten = server.settings, 0
+    before = clock.now() - timedelta(days=settings.events_days)
+    while True:
+        async with server.database.transaction() as session:
+            gone = await outbox.forget(session, before=before, most=settings.events_kept)
+        forgotten += gone
+        if gone < outbox.BATCH:
+            return forgotten
+
+
 async def _count_sales(server: Server) -> int:
     """Keep BEST_SELLING right to the minute; the overlap makes up for missed rounds and slow commits."""
     async with server.database.transaction() as session:
         sold = await order_queries.units_sold(session, since=clock.now() - timedelta(minutes=10))
-        await catalog.write_units_sold(session, sold)
+        await listing.write_units_sold(session, sold)
     return len(sold)
+
+
+async def _check_books(server: Server) -> int:
+    every = timedelta(minutes=server.settings.books_minutes)
+    return await operations.check_books(server.database, every=every)
+
+
+async def _tell_who_waits(server: Server) -> int:
+    return await waiting.serve_all(server.database)
 
 
 CHORES = (
     Chore("settle_payments_and_expire_checkouts", 1, _settle),
     Chore("settle_refunds", 5, _refund),
     Chore("count_sales", 60, _count_sales),
+    Chore("tell_who_waits_for_stock", 20, _tell_who_waits),
+    Chore("check_books", 30, _check_books),
     Chore("forget_idempotency_keys", 600, _forget_keys),
+    Chore("forget_old_events", 60, _forget_events),
     Chore("forget_expired_carts", 600, _forget_carts),
 )
 

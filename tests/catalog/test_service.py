@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from headless.catalog import queries, service
+from headless.catalog import listing, queries, service
+from headless.catalog import variants as variant_service
 from headless.catalog.errors import OptionsTaken
 from headless.catalog.models import ProductStatus, listings, products
 from headless.catalog.queries import Eye, ProductSortKey
 from headless.catalog.rules import Option
-from headless.catalog.service import ImageDraft, ProductDraft, VariantDraft
+from headless.catalog.service import ImageDraft, ProductDraft
+from headless.catalog.variants import VariantDraft
 from headless.platform.db import Database, Record
 from headless.platform.errors import InvalidInput, NotFound, StaleObject, Taken
 from headless.platform.pages import Window
@@ -34,7 +36,7 @@ async def change(database: Database, product_id: UUID, seen: int, changes: Mappi
 
 async def add_variants(database: Database, product_id: UUID, *drafts: VariantDraft) -> list[UUID]:
     async with database.transaction() as session:
-        return await service.create_variants(session, product_id, drafts, actor="tester")
+        return await variant_service.create_variants(session, product_id, drafts, actor="tester")
 
 
 async def product_of(database: Database, product_id: UUID) -> Record:
@@ -244,7 +246,7 @@ async def test_variants_are_updated_all_or_none(database: Database, shop: Shop) 
 
     async def update_both(large_version: int) -> None:
         async with database.transaction() as session:
-            await service.update_variants(
+            await variant_service.update_variants(
                 session,
                 shop.shirt_product,
                 [(small, 1, {"barcode": "1"}), (large, large_version, {"selected_options": (("Size", "XXL"),)})],
@@ -272,7 +274,7 @@ async def test_variant_can_not_take_the_options_or_sku_of_another_nor_one_of_ano
 ) -> None:
     async def attempt(variant_id: UUID, values: Mapping[str, Any]) -> None:
         async with database.transaction() as session:
-            await service.update_variants(session, shop.shirt_product, [(variant_id, 1, values)], actor="anna")
+            await variant_service.update_variants(session, shop.shirt_product, [(variant_id, 1, values)], actor="anna")
 
     with pytest.raises(OptionsTaken):
         await attempt(shop.shirt_large, {"selected_options": (("Size", "S"),)})
@@ -419,9 +421,10 @@ async def test_pictures_are_replaced_in_their_order(database: Database, shop: Sh
     assert [(row.url, row.position) for row in rows] == [("d.svg", 1), ("c.svg", 2)]
 
 
-async def test_availability_is_written_only_where_it_differs(database: Database, shop: Shop) -> None:
+async def test_availability_is_written_for_the_named_products_only(database: Database, shop: Shop) -> None:
     async with database.transaction() as session:
-        await service.write_availability(session, {shop.mug_product: False, shop.poster_product: True})
+        chosen = [shop.mug_product, shop.poster_product]
+        await listing.write_availability(session, chosen, listings.c.product_id == shop.poster_product)
 
     async with database.reading() as session:
         rows = await session.execute(select(listings.c.product_id, listings.c.is_available))

@@ -34,6 +34,7 @@ from tests.builders import (
     assert_books_balance,
     cart_ready_to_check_out,
     complete,
+    desk,
     persistently,
     recording,
     sandbox_providers,
@@ -92,8 +93,9 @@ async def settle_left_over(database: Database) -> int:
 
 async def crash_after_intent(database: Database, wanted: Wish) -> Record:
     """Begin a payment as a process does that dies before it asks the provider."""
+    await desk(database).start(wanted.cart_id, accept_price_changes=False)
     async with database.transaction() as session:
-        step = await completion._begin(session, sandbox_providers(database), wanted, SETTLED, is_last=False)
+        step = await completion._begin(session, sandbox_providers(database), wanted, is_last=False)
     assert isinstance(step, completion._Pay)
     return step.payment
 
@@ -176,7 +178,7 @@ async def test_unknown_provider_is_refused_before_anything_is_written(database: 
     cart_id = await ready(database, shop)
 
     with pytest.raises(UnknownPaymentProvider):
-        await completion.complete(database, sandbox_providers(database), wish(cart_id, provider="acme"), SETTLED)
+        await completion.complete(desk(database), sandbox_providers(database), wish(cart_id, provider="acme"), SETTLED)
 
     assert await all_payments(database) == []
     assert await sellable(database, shop.mug) == 10
@@ -231,7 +233,7 @@ async def test_twenty_completions_at_once_make_one_order_and_one_charge(
     providers = sandbox_providers(database)
 
     async def go(wanted: Wish) -> completion.Result:
-        return await persistently(completion.complete, database, providers, wanted, SETTLED)
+        return await persistently(completion.complete, desk(database), providers, wanted, SETTLED)
 
     results = await asyncio.gather(*map(go, wishes))
 
@@ -250,7 +252,9 @@ async def test_carts_that_want_the_last_unit_at_once_make_one_order(database: Da
     async def go(cart_id: UUID) -> UUID | None:
         wanted = wish(cart_id)
         try:
-            result = await persistently(completion.complete, database, sandbox_providers(database), wanted, SETTLED)
+            result = await persistently(
+                completion.complete, desk(database), sandbox_providers(database), wanted, SETTLED
+            )
         except Refused as refused:
             if [refusal.code for refusal in refused.refusals] != ["OUT_OF_STOCK"]:
                 raise
@@ -334,7 +338,7 @@ async def test_worker_and_buyer_settle_a_lost_answer_at_once_into_one_order(data
     wanted = wish(cart_id, "tok_timeout")
 
     result, _, _ = await asyncio.gather(
-        persistently(completion.complete, database, sandbox_providers(database), wanted, SETTLED),
+        persistently(completion.complete, desk(database), sandbox_providers(database), wanted, SETTLED),
         persistently(settle_left_over, database),
         persistently(settle_left_over, database),
     )
@@ -431,7 +435,7 @@ async def test_expiry_and_completion_at_once_end_with_the_order(database: Databa
         wanted = wish(cart_id)
 
         result, *_ = await asyncio.gather(
-            persistently(completion.complete, database, sandbox_providers(database), wanted, SETTLED),
+            persistently(completion.complete, desk(database), sandbox_providers(database), wanted, SETTLED),
             persistently(settle_left_over, database),
             persistently(settle_left_over, database),
         )

@@ -35,6 +35,7 @@ from tests.builders import (
     cart_ready_to_check_out,
     cart_with,
     complete,
+    desk,
     recording,
     sellable,
     stocks,
@@ -44,10 +45,7 @@ TERMS = SETTLED.terms
 
 
 async def start(database: Database, cart_id: UUID, *, accept_price_changes: bool = False) -> Record:
-    async with database.transaction() as session:
-        cart = await cart_service.lock(session, cart_id)
-        current = await service.live(session, cart_id)
-        return await service.start(session, cart, current, accept_price_changes=accept_price_changes, terms=TERMS)
+    return await desk(database).start(cart_id, accept_price_changes=accept_price_changes)
 
 
 async def checkout_of(database: Database, cart_id: UUID) -> Record:
@@ -84,8 +82,8 @@ async def test_start_holds_stock_over_both_locations_and_freezes_prices(database
         "tax_amount": 0,
     }
     assert facts.found == [
-        ("cart.changed", {"cart_id": str(cart_id)}),
         ("stock.changed", {"variant_id": str(shop.shirt_small)}),
+        ("cart.changed", {"cart_id": str(cart_id)}),
     ]
     await assert_books_balance(database)
 
@@ -148,7 +146,7 @@ async def test_what_sold_out_meanwhile_is_refused_with_its_cart_line(database: D
     assert isinstance(refusal, OutOfStock)
     assert refusal.target == mug_line
     assert refusal.field == ("cartId",)
-    assert refusal.message == "6 wanted, 4 left. Lower the quantity or remove the line."
+    assert refusal.message == "Only 4 left. Lower the quantity or remove the line."
     assert facts.found == []
     assert await sellable(database, shop.mug) == 4
     await assert_books_balance(database)

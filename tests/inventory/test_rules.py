@@ -1,12 +1,14 @@
 """Does allocation give what is there, all or nothing?"""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headless.inventory.rules import Demand, Shortage, Stock, Take, allocate, sellable
+from headless.inventory.allocation import AllocationStrategy, Routing, Shelves
+from headless.inventory.rules import Demand, Shortage, Stock, Take, sellable
 
 
 def number(value: int) -> UUID:
@@ -18,8 +20,8 @@ NEAR, FAR = number(11), number(12)
 ONE, TWO = number(21), number(22)
 
 
-def stock(variant: UUID, place: UUID, free: int, *, position: int = 1, is_active: bool = True) -> Stock:
-    return Stock(variant, place, position, is_active, on_hand=max(0, free), damaged=-min(free, 0))
+def stock(variant: UUID, place: UUID, free: int, *, position: int = 1, sells: bool = True) -> Stock:
+    return Stock(variant, place, position, sells, on_hand=max(0, free), damaged=-min(free, 0))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def stock(variant: UUID, place: UUID, free: int, *, position: int = 1, is_active
             id="one short variant stops all",
         ),
         pytest.param(
-            [stock(A, NEAR, 5, is_active=False)], [Demand(ONE, A, 1)], [], [Shortage(A, 1, 0)], id="closed location"
+            [stock(A, NEAR, 5, sells=False)], [Demand(ONE, A, 1)], [], [Shortage(A, 1, 0)], id="closed location"
         ),
         pytest.param(
             [stock(A, NEAR, -4), stock(A, FAR, 2, position=2)],
@@ -73,7 +75,7 @@ def test_allocation(stocks: list[Stock], demands: list[Demand], takes: list[Take
     for level in stocks:
         by_variant.setdefault(level.variant_id, []).append(level)
 
-    assert allocate(by_variant, demands) == (takes, shortages)
+    assert Shelves(by_variant).take(demands, Routing()) == (takes, shortages)
 
 
 levels = st.builds(
@@ -81,7 +83,7 @@ levels = st.builds(
     variant_id=st.sampled_from([A, B]),
     location_id=st.integers(1, 4).map(number),
     position=st.integers(0, 3),
-    is_active=st.booleans(),
+    sells=st.booleans(),
     on_hand=st.integers(0, 9),
     reserved=st.integers(0, 9),
     committed=st.integers(0, 9),
@@ -93,12 +95,17 @@ levels = st.builds(
 @given(
     st.lists(levels, unique_by=lambda level: (level.variant_id, level.location_id)),
     st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 6)), max_size=5),
+    st.sampled_from(AllocationStrategy),
+    st.integers(0, 5),
 )
-def test_never_more_than_is_free_and_all_or_nothing(stocks: list[Stock], wanted: list[tuple[UUID, int]]) -> None:
+def test_never_more_than_is_sellable_and_all_or_nothing(
+    stocks: list[Stock], wanted: list[tuple[UUID, int]], strategy: AllocationStrategy, backorder_limit: int
+) -> None:
+    stocks = [replace(level, backorder_limit=backorder_limit) for level in stocks]
     by_variant = {variant: [level for level in stocks if level.variant_id == variant] for variant in (A, B)}
     demands = [Demand(number(100 + nth), variant, quantity) for nth, (variant, quantity) in enumerate(wanted)]
 
-    takes, shortages = allocate(by_variant, demands)
+    takes, shortages = Shelves(by_variant).take(demands, Routing(strategy))
 
     total = {variant: sum(demand.quantity for demand in demands if demand.variant_id == variant) for variant in (A, B)}
     short = {variant for variant in (A, B) if total[variant] > sellable(by_variant[variant])}
@@ -112,13 +119,16 @@ def test_never_more_than_is_free_and_all_or_nothing(stocks: list[Stock], wanted:
     assert len({(take.line_id, take.location_id) for take in takes}) == len(takes)
     for demand in demands:
         assert sum(take.quantity for take in takes if take.line_id == demand.line_id) == demand.quantity
-    for level in stocks:
-        given_away = sum(
-            take.quantity
-            for take in takes
-            if (take.variant_id, take.location_id) == (level.variant_id, level.location_id)
-        )
-        assert given_away <= (max(level.available, 0) if level.is_active else 0)
+    for variant in (A, B):
+        owed = 0
+        for level in by_variant[variant]:
+            at = (variant, level.location_id)
+            given_away = sum(take.quantity for take in takes if (take.variant_id, take.location_id) == at)
+            assert level.sells or given_away == 0
+            if level.sells:
+                owed += max(0, -(level.available - given_away))
+        already = sum(max(0, -level.available) for level in by_variant[variant] if level.sells)
+        assert owed <= max(backorder_limit, already)
 
 
 @given(levels)

@@ -15,19 +15,20 @@ from headless.inventory.errors import (
     OutOfStock,
     UnknownQuantityName,
 )
+from headless.inventory.ledger import Why
 from headless.inventory.models import allocations, levels, locations, movements
 from headless.inventory.rules import Demand, Stock, Take
-from headless.inventory.service import Change, Why
+from headless.inventory.service import Change, Request
 from headless.platform import ids
 from headless.platform.db import Database
 from headless.platform.errors import NotFound, Refusal, Refused
-from tests.builders import WHY, Shop, assert_books_balance, recording, sellable, stocks
+from tests.builders import WHY, Shop, assert_levels_balance, recording, sellable, stocks
 
 
 async def reserve(database: Database, *demands: Demand) -> UUID:
     owner_id = ids.new()
     async with database.transaction() as session:
-        await service.reserve(session, owner_id, demands, WHY)
+        await service.reserve(session, Request(owner_id, demands, WHY))
     return owner_id
 
 
@@ -65,9 +66,8 @@ async def test_reserving_holds_units_and_writes_the_ledger(database: Database, s
     line_id, owner_id = ids.new(), ids.new()
 
     async with recording(database) as facts, database.transaction() as session:
-        await service.reserve(
-            session, owner_id, [Demand(line_id, shop.mug, 4)], Why("checkout_started", "checkout", "checkout_1")
-        )
+        why = Why("checkout_started", "checkout", "checkout_1")
+        await service.reserve(session, Request(owner_id, [Demand(line_id, shop.mug, 4)], why))
 
     level = await mug_level(database, shop)
     assert (level.on_hand, level.reserved, level.committed, level.available) == (10, 4, 0, 6)
@@ -82,7 +82,7 @@ async def test_reserving_holds_units_and_writes_the_ledger(database: Database, s
         "checkout_1",
     )
     assert facts.found == told(shop.mug)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_one_short_variant_holds_nothing_of_any(database: Database, shop: Shop) -> None:
@@ -110,7 +110,7 @@ async def test_releasing_gives_back_once(database: Database, shop: Shop) -> None
 
     assert await sellable(database, shop.mug) == 10
     assert facts.found == told(shop.mug)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_committing_changes_nothing_that_can_be_sold_and_tells_nobody(database: Database, shop: Shop) -> None:
@@ -124,7 +124,7 @@ async def test_committing_changes_nothing_that_can_be_sold_and_tells_nobody(data
     level = await mug_level(database, shop)
     assert (level.on_hand, level.reserved, level.committed, level.available) == (10, 0, 4, 6)
     assert facts.found == []
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_shipping_takes_committed_units_off_the_shelf(database: Database, shop: Shop) -> None:
@@ -141,7 +141,7 @@ async def test_shipping_takes_committed_units_off_the_shelf(database: Database, 
     assert facts.found == []
     async with database.reading() as session:
         assert await queries.committed_by_line(session, [line_id]) == {}
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_more_than_is_owed_can_not_be_shipped(database: Database, shop: Shop) -> None:
@@ -154,7 +154,7 @@ async def test_more_than_is_owed_can_not_be_shipped(database: Database, shop: Sh
 
     level = await mug_level(database, shop)
     assert (level.on_hand, level.committed) == (10, 2)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_what_is_only_reserved_can_not_be_shipped(database: Database, shop: Shop) -> None:
@@ -180,7 +180,7 @@ async def test_units_that_a_count_did_not_find_can_not_be_shipped(database: Data
 
     level = await mug_level(database, shop)
     assert (level.on_hand, level.committed) == (3, 4)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 @pytest.mark.parametrize(("restock", "on_hand", "free"), [(True, 10, 10), (False, 6, 6)])
@@ -196,7 +196,7 @@ async def test_uncommitting_frees_or_writes_off(
     level = await mug_level(database, shop)
     assert (level.on_hand, level.committed, level.available) == (on_hand, 0, free)
     assert facts.found == (told(shop.mug) if restock else [])
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_owing_from_another_location_moves_the_promise(database: Database, shop: Shop) -> None:
@@ -220,7 +220,7 @@ async def test_owing_from_another_location_moves_the_promise(database: Database,
     async with database.reading() as session:
         owed = (await queries.committed_by_line(session, [line_id]))[line_id]
     assert owed == [Take(line_id, shop.shirt_small, shop.outlet_id, 4)]
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_owing_from_a_location_without_enough_is_refused(database: Database, shop: Shop) -> None:
@@ -234,7 +234,7 @@ async def test_owing_from_a_location_without_enough_is_refused(database: Databas
             )
 
     assert (await mug_level(database, shop)).committed == 2
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_last_unit_makes_the_product_unavailable_and_its_return_available(database: Database, shop: Shop) -> None:
@@ -268,7 +268,7 @@ async def test_first_stock_makes_a_product_available_and_is_told(database: Datab
 
     assert await is_available(database, shop.poster_product) is True
     assert facts.found == told(shop.poster)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_writing_available_moves_what_is_on_hand(database: Database, shop: Shop) -> None:
@@ -291,7 +291,7 @@ async def test_what_is_set_aside_can_not_be_sold(database: Database, shop: Shop,
     level = await mug_level(database, shop)
     assert (level.on_hand, level.available) == (10, 7)
     assert facts.found == told(shop.mug)
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_change_to_the_same_quantity_is_no_news(database: Database, shop: Shop) -> None:
@@ -311,7 +311,7 @@ async def test_changes_of_one_level_in_one_call_add_up(database: Database, shop:
     )
 
     assert (await mug_level(database, shop)).on_hand == 12
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_each_bad_change_is_named_and_nothing_is_written(database: Database, shop: Shop) -> None:
@@ -331,7 +331,7 @@ async def test_each_bad_change_is_named_and_nothing_is_written(database: Databas
     assert facts.found == []
     async with database.reading() as session:
         assert list(await session.execute(select(levels).where(levels.c.variant_id == shop.voucher))) == []
-    await assert_books_balance(database)
+    await assert_levels_balance(database)
 
 
 async def test_places_and_names_that_do_not_exist_are_refused(database: Database, shop: Shop) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from headless.fulfillment import queries as fulfillment_queries
 from headless.fulfillment.service import Tracking
 from headless.inventory.errors import InvalidQuantity, OutOfStock
-from headless.orders import queries, service
+from headless.orders import queries, service, shipping
 from headless.orders.errors import (
     FulfillmentStatusInvalid,
     NothingToFulfill,
@@ -65,7 +65,7 @@ async def fulfill(
     tracking: Tracking | None = None,
 ) -> UUID:
     async with database.transaction() as session:
-        return await service.create_fulfillment(
+        return await shipping.create_fulfillment(
             session,
             order_id,
             wanted,
@@ -78,12 +78,12 @@ async def fulfill(
 
 async def ship(database: Database, fulfillment_id: UUID, tracking: Tracking | None = None) -> None:
     async with database.transaction() as session:
-        await service.ship_fulfillment(session, fulfillment_id, tracking=tracking, actor="packer")
+        await shipping.ship_fulfillment(session, fulfillment_id, tracking=tracking, actor="packer")
 
 
 async def deliver(database: Database, fulfillment_id: UUID, at: datetime | None = None) -> None:
     async with database.transaction() as session:
-        await service.deliver_fulfillment(session, fulfillment_id, at=at, actor="carrier")
+        await shipping.deliver_fulfillment(session, fulfillment_id, at=at, actor="carrier")
 
 
 async def cancel(database: Database, order_id: UUID, *, restock: bool = True) -> None:

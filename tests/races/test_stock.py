@@ -14,7 +14,7 @@ from headless.cart.rules import Wanted
 from headless.inventory import service as inventory
 from headless.inventory.models import allocations
 from headless.inventory.rules import Demand
-from headless.inventory.service import Change
+from headless.inventory.service import Change, Request
 from headless.platform import ids
 from headless.platform.db import Database
 from headless.platform.errors import Refused
@@ -23,7 +23,7 @@ from tests.builders import (
     WHY,
     Form,
     Shop,
-    assert_books_balance,
+    assert_levels_balance,
     cart_with,
     lines_of,
     make_product,
@@ -49,7 +49,7 @@ async def reserve(database: Database, demands: list[Demand]) -> UUID | None:
     async def once() -> UUID | None:
         try:
             async with database.transaction() as session:
-                await inventory.reserve(session, owner_id, demands, WHY)
+                await inventory.reserve(session, Request(owner_id, demands, WHY))
         except Refused as refused:
             if {refusal.code for refusal in refused.refusals} != {"OUT_OF_STOCK"}:
                 raise
@@ -69,7 +69,7 @@ async def test_sixty_buyers_of_ten_units_get_exactly_ten(pools: list[Database], 
     assert (level.on_hand, level.reserved, level.committed) == (10, 10, 0)
     async with pools[0].reading() as session:
         assert await session.scalar(select(func.sum(allocations.c.quantity))) == 10
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def test_units_in_two_locations_and_on_two_lines_are_sold_once(pools: list[Database], shop: Shop) -> None:
@@ -84,7 +84,7 @@ async def test_units_in_two_locations_and_on_two_lines_are_sold_once(pools: list
     assert sum(owner is not None for owner in owners) == 2
     assert levels[shop.shirt_small, shop.main_id].reserved == 3
     assert levels[shop.shirt_small, shop.outlet_id].reserved == 3
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -125,7 +125,7 @@ async def test_mixed_carts_in_any_order_never_deadlock_and_the_books_are_right(
         assert level.available >= 0
         assert level.reserved == promised.get((variant, place, False), 0)
         assert level.committed == promised.get((variant, place, True), 0)
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def give_back(database: Database, owner_id: UUID) -> None:
@@ -145,7 +145,7 @@ async def test_two_that_give_back_the_same_reservation_give_it_back_once(pools: 
     await asyncio.gather(*(persistently(give_back, pool, owner) for pool in pools * 5))
 
     assert await sellable(pools[0], shop.mug) == 10
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def test_release_and_commit_at_once_have_one_winner(pools: list[Database], shop: Shop) -> None:
@@ -163,7 +163,7 @@ async def test_release_and_commit_at_once_have_one_winner(pools: list[Database],
         assert [level.reserved for level in levels.values()] == [0, 0]
         assert len({level.committed for level in levels.values()}) == 1
 
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def test_adjustments_at_once_all_count(pools: list[Database], shop: Shop) -> None:
@@ -175,7 +175,7 @@ async def test_adjustments_at_once_all_count(pools: list[Database], shop: Shop) 
     await asyncio.gather(*(persistently(adjust, nth) for nth in range(20)))
 
     assert await sellable(pools[0], shop.mug) == 10 + 15 - 5
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def test_first_levels_of_a_variant_written_at_once_become_one_level(pools: list[Database], shop: Shop) -> None:
@@ -188,7 +188,7 @@ async def test_first_levels_of_a_variant_written_at_once_become_one_level(pools:
     await asyncio.gather(*(persistently(adjust, nth) for nth in range(10)))
 
     assert await sellable(pools[0], shop.poster) == 20
-    await assert_books_balance(pools[0])
+    await assert_levels_balance(pools[0])
 
 
 async def test_twenty_additions_to_one_cart_at_once_all_count(pools: list[Database], shop: Shop) -> None:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Select, and_, case, func, select
+from sqlalchemy import FromClause, Select, and_, select
 
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Line, Offer
 from headless.catalog.models import ProductStatus, listings, products, variants
-from headless.inventory.models import levels, locations
-from headless.inventory.queries import AVAILABLE
+from headless.inventory.queries import sellable_units
 from headless.platform import clock
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
@@ -61,14 +60,6 @@ async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID,
 
 
 def _offers(channel_id: Any, wanted: FromClause = variants) -> Select[Any]:
-    free = case((and_(locations.c.is_active, AVAILABLE > 0), AVAILABLE), else_=0)
-    stock = (
-        select(func.coalesce(func.sum(free), 0))
-        .join(locations, locations.c.id == levels.c.location_id)
-        .where(levels.c.variant_id == variants.c.id)
-        .correlate(variants)
-        .scalar_subquery()
-    )
     return (
         select(
             variants.c.id.label("offer_id"),
@@ -79,7 +70,10 @@ def _offers(channel_id: Any, wanted: FromClause = variants) -> Select[Any]:
             variants.c.selected_options,
             prices.c.amount,
             prices.c.compare_at_amount,
-            case((variants.c.is_tracked, stock), else_=None).label("free"),
+            sellable_units().label("free"),
+            variants.c.is_bundle,
+            variants.c.max_per_order,
+            variants.c.max_per_customer,
         )
         .select_from(wanted)
         .join(products, products.c.id == variants.c.product_id)
@@ -100,4 +94,7 @@ def _offer(row: Record) -> Offer:
         compare_at_amount=row.compare_at_amount,
         quantity=None if row.free is None else int(row.free),
         selected_options=tuple((entry["name"], entry["value"]) for entry in row.selected_options),
+        is_bundle=row.is_bundle,
+        max_per_order=row.max_per_order,
+        max_per_customer=row.max_per_customer,
     )

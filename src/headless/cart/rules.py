@@ -19,7 +19,7 @@ from headless.cart.errors import (
     NotAvailable,
     PriceChanged,
 )
-from headless.inventory.errors import InvalidQuantity, OutOfStock
+from headless.inventory.errors import InvalidQuantity, MaxQuantityExceeded, OutOfStock
 from headless.platform.errors import InvalidInput, Refusal
 from headless.pricing.rules import MAX_UNITS
 
@@ -46,9 +46,19 @@ class Offer:
     compare_at_amount: int | None
     quantity: int | None
     selected_options: tuple[tuple[str, str], ...] = ()
+    is_bundle: bool = False
+    max_per_order: int | None = None
+    max_per_customer: int | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most that one order may hold, whatever there is."""
+        limits = [limit for limit in (self.max_per_order, self.max_per_customer) if limit is not None]
+        return min(limits, default=None)
 
     def grants(self, wanted: int) -> int:
-        return wanted if self.quantity is None else max(0, min(wanted, self.quantity))
+        """How many of the wanted units can be had: no more than there are, nor than one order may hold."""
+        return max(0, min(limit for limit in (wanted, self.quantity, self.limit) if limit is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +169,21 @@ def problems(
         found.append(DeliveryOptionMissing())
     elif rate_id not in rate_ids:
         found.append(DeliveryOptionUnavailable())
+    return found + _line_problems(lines)
+
+
+def _line_problems(lines: Sequence[Line]) -> list[Refusal]:
+    found: list[Refusal] = []
     wanted: dict[UUID, int] = {}
     for line in lines:
         if line.offer is None:
             found.append(_about(line, NotAvailable()))
             continue
         wanted[line.variant_id] = wanted.get(line.variant_id, 0) + line.quantity
-        if line.offer.grants(wanted[line.variant_id]) < wanted[line.variant_id]:
+        if line.offer.limit is not None and wanted[line.variant_id] > line.offer.limit:
+            message = f"At most {line.offer.limit} may be bought at once. Lower the quantity."
+            found.append(_about(line, MaxQuantityExceeded(message)))
+        elif line.offer.grants(wanted[line.variant_id]) < wanted[line.variant_id]:
             message = f"Only {line.offer.grants(wanted[line.variant_id])} left. Lower the quantity or remove the line."
             found.append(_about(line, OutOfStock(message)))
         if line.offer.amount != line.shown_amount:

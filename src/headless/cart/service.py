@@ -18,6 +18,7 @@ from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Address, Attributes, Line, Notice, Wanted
 from headless.fulfillment import queries as fulfillment_queries
 from headless.platform import clock, ids, outbox
+from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound
 from headless.pricing.models import prices
@@ -64,6 +65,18 @@ async def lock(session: Session, cart_id: UUID) -> Record:
     if row is None or row.expires_at <= clock.now():
         raise NotFound(field=("cartId",))
     return row
+
+
+async def lock_all(session: Session, cart_ids: Sequence[UUID]) -> Mapping[UUID, Record]:
+    """Have several carts to oneself, in the order of their ids; expired ones are left out."""
+    c = carts.c
+    rows = await session.execute(
+        select(c.id, c.version)
+        .where(any_of(c.id, cart_ids), c.expires_at > clock.now())
+        .order_by(c.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in rows}
 
 
 async def change(
@@ -250,7 +263,7 @@ async def _write(
         (quantity, attributes), line = target[key], present.get(key)
         line_id = line.id if line else ids.new()
         if possible < quantity:
-            warnings.append(_clamped(key[0] if possible == 0 else line_id, quantity, possible))
+            warnings.append(_clamped(key[0] if possible == 0 else line_id, quantity, possible, offers.get(key[0])))
         if possible == 0:
             gone += [line.id] if line else []
         elif line is None:
@@ -314,7 +327,11 @@ async def _show_prices(session: Session, lines: Sequence[Line]) -> None:
         await connection.execute(by_line.values(shown_amount=bindparam("amount")), moved)
 
 
-def _clamped(target: UUID, wanted: int, possible: int) -> Notice:
+def _clamped(target: UUID, wanted: int, possible: int, offer: rules.Offer | None) -> Notice:
+    limit = offer.limit if offer else None
+    if limit is not None and offer is not None and (offer.quantity is None or limit <= offer.quantity):
+        message = f"At most {limit} may be bought at once: the quantity was lowered to {possible}."
+        return Notice("MAX_QUANTITY_EXCEEDED", message, target)
     if possible == 0:
         return Notice("MERCHANDISE_OUT_OF_STOCK", "This is sold out.", target)
     message = f"{wanted} wanted, {possible} in stock: the quantity was lowered to {possible}."

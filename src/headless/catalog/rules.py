@@ -15,6 +15,8 @@ from headless.platform.errors import InvalidInput
 
 MAX_OPTIONS = 5
 MAX_VARIANTS = 2048
+MAX_LIMIT = 1_000_000
+"""Units in one limit of a variant's sales."""
 MAX_TITLE = 255
 HANDLE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LETTERS = str.maketrans(
@@ -84,6 +86,14 @@ def checked_label(text: str, *path: str | int) -> str:
         message = f"This has at most {MAX_TITLE} characters."
         raise InvalidInput(message, field=path)
     return text
+
+
+def checked_units(units: int | None, *path: str | int, least: int) -> int | None:
+    """Refuse a limit of units that is none; None: unlimited."""
+    if units is not None and not least <= units <= MAX_LIMIT:
+        message = f"This is a number of units between {least} and {MAX_LIMIT}."
+        raise InvalidInput(message, field=path)
+    return units
 
 
 def checked_options(options: Sequence[Option]) -> tuple[Option, ...]:

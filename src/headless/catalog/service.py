@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from headless.catalog import queries, rules
-from headless.catalog.errors import OptionsTaken, TooManyVariants
 from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
 from headless.catalog.models import (
     ProductStatus,
@@ -25,7 +24,6 @@ from headless.catalog.models import (
 )
 from headless.catalog.rules import Option, Selected
 from headless.platform import clock, ids, outbox
-from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, StaleObject, Taken
 
@@ -45,18 +43,6 @@ class ProductDraft:
     seo_description: str | None = None
     options: Sequence[Option] = ()
     external_reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VariantDraft:
-    """What a new variant is made of."""
-
-    selected_options: Selected = ()
-    sku: str | None = None
-    barcode: str | None = None
-    is_tracked: bool = True
-    weight_grams: int | None = None
-    image_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +70,7 @@ async def create_product(session: Session, draft: ProductDraft, *, channel_ids: 
         "id": product_id,
         "handle": handle,
         "status": draft.status,
-        "options": _option_rows(rules.checked_options(draft.options)),
+        "options": option_rows(rules.checked_options(draft.options)),
         "external_reference": draft.external_reference,
         "created_at": at,
         "updated_at": at,
@@ -119,7 +105,7 @@ async def update_product(
 
     Raises `NotFound`, `StaleObject`, `Taken` or `InvalidInput`.
     """
-    current = await _locked_product(session, product_id)
+    current = await locked_product(session, product_id)
     if current.version != expected_version:
         raise stale(current, expected_version)
     values = dict(changes)
@@ -141,96 +127,6 @@ async def update_product(
     except IntegrityError:
         name = "externalReference" if "external_reference" in changes and "handle" not in changes else "handle"
         raise Taken(_taken_message(name), field=(name,)) from None
-    outbox.record(session, ProductUpdated(product_id))
-
-
-async def create_variants(
-    session: Session, product_id: UUID, drafts: Sequence[VariantDraft], *, actor: str
-) -> list[UUID]:
-    """Add variants at the end of a product; raises `NotFound`, `Taken`, `OptionsTaken`, `InvalidInput`."""
-    current = await _locked_product(session, product_id)
-    options = _options(current.options)
-    selections: list[Selected] = []
-    for index, draft in enumerate(drafts):
-        try:
-            selections.append(rules.checked_selection(options, draft.selected_options))
-        except InvalidInput as refusal:
-            raise refusal.at("variants", index, *(refusal.field or ())) from None
-    existing = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
-    if len(existing) + len(drafts) > rules.MAX_VARIANTS:
-        raise TooManyVariants(field=("variants",))
-    taken = {row.options_key for row in existing}
-    for index, selected in enumerate(selections):
-        key = rules.options_key(selected)
-        if key in taken:
-            raise OptionsTaken(field=("variants", index, "selectedOptions"))
-        taken.add(key)
-    await _check_skus(session, [(draft.sku, None) for draft in drafts])
-    at, last = clock.now(), max((row.position for row in existing), default=0)
-    rows = [
-        {
-            "id": ids.new(),
-            "product_id": product_id,
-            "position": last + nth,
-            "sku": draft.sku or None,
-            "barcode": draft.barcode or None,
-            **_selection(selected),
-            "is_tracked": draft.is_tracked,
-            "weight_grams": draft.weight_grams,
-            "image_id": draft.image_id,
-            "version": 1,
-            "changed_by": actor,
-            "created_at": at,
-            "updated_at": at,
-        }
-        for nth, (draft, selected) in enumerate(zip(drafts, selections, strict=True), start=1)
-    ]
-    if rows:
-        await _write_variants(session, rows)
-    grown = _option_rows(rules.with_values(options, selections))
-    if grown != current.options:
-        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
-    return [UUID(str(row["id"])) for row in rows]
-
-
-async def update_variants(
-    session: Session,
-    product_id: UUID,
-    changes: Sequence[tuple[UUID, int, Mapping[str, Any]]],
-    *,
-    actor: str,
-) -> None:
-    """Change variants `(id, expected version, columns)` of one product, all or none."""
-    current = await _locked_product(session, product_id)
-    known = {row.id: row for row in (await queries.variants_by_product(session, [product_id])).get(product_id, [])}
-    options, at = _options(current.options), clock.now()
-    await _check_skus(session, [(values.get("sku"), variant_id) for variant_id, _version, values in changes])
-    selections: list[Selected] = []
-    for index, (variant_id, expected, values) in enumerate(changes):
-        row = known.get(variant_id)
-        if row is None:
-            raise NotFound(field=("variants", index, "id"))
-        if row.version != expected:
-            raise stale(row, expected).at("variants", index, "expectedVersion")
-        written = dict(values)
-        if "selected_options" in written:
-            try:
-                selected = rules.checked_selection(options, written["selected_options"])
-            except InvalidInput as refusal:
-                raise refusal.at("variants", index, *(refusal.field or ())) from None
-            selections.append(selected)
-            written |= _selection(selected)
-        try:
-            await session.execute(
-                update(variants)
-                .where(variants.c.id == variant_id)
-                .values(**written, version=variants.c.version + 1, updated_at=at, changed_by=actor)
-            )
-        except IntegrityError:
-            raise OptionsTaken(field=("variants", index, "selectedOptions")) from None
-    grown = _option_rows(rules.with_values(options, selections))
-    if grown != current.options:
-        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
     outbox.record(session, ProductUpdated(product_id))
 
 
@@ -257,7 +153,7 @@ async def replace_media(session: Session, product_id: UUID, images: Sequence[Ima
 
 async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None) -> None:
     """Show a product in a channel; a draft becomes active, an archived one is refused."""
-    current = await _locked_product(session, product_id)
+    current = await locked_product(session, product_id)
     if current.status == ProductStatus.ARCHIVED:
         message = "An archived product can't be published. Set its status to ACTIVE or DRAFT first."
         raise InvalidInput(message, field=("id",))
@@ -279,7 +175,7 @@ async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: d
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
     """Hide a product in a channel."""
-    await _locked_product(session, product_id)
+    await locked_product(session, product_id)
     hidden = await session.execute(
         update(listings)
         .where(listings.c.product_id == product_id, listings.c.channel_id == channel_id, listings.c.is_published)
@@ -324,58 +220,6 @@ async def add_to_collection(session: Session, collection_id: UUID, product_ids: 
         )
 
 
-async def lock_listings(session: Session, product_ids: Sequence[UUID]) -> None:
-    """Make whoever else recomputes these products' listings wait, so that the last one sees all changes."""
-    await session.execute(
-        select(listings.c.product_id)
-        .where(any_of(listings.c.product_id, product_ids))
-        .order_by(listings.c.product_id, listings.c.channel_id)
-        .with_for_update()
-    )
-
-
-async def write_availability(session: Session, available: Mapping[UUID, bool]) -> None:
-    """Keep whether something of a product can be bought, in every channel."""
-    for flag in (True, False):
-        chosen = [product_id for product_id, is_available in available.items() if is_available is flag]
-        if chosen:
-            await session.execute(
-                update(listings)
-                .where(any_of(listings.c.product_id, chosen), listings.c.is_available.is_not(flag))
-                .values(is_available=flag)
-            )
-
-
-async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequence[Record]) -> None:
-    """Keep products' lowest and highest prices in a channel."""
-    c = listings.c
-    names = ("min_amount", "max_amount", "min_compare_at_amount", "max_compare_at_amount")
-    if ranges:
-        connection = await session.connection()
-        await connection.execute(
-            update(listings)
-            .where(c.channel_id == channel_id, c.product_id == bindparam("of_product"))
-            .values({name: bindparam(f"new_{name}") for name in names}),
-            [{"of_product": row.product_id, **{f"new_{name}": getattr(row, name) for name in names}} for row in ranges],
-        )
-
-
-async def write_units_sold(session: Session, sold: Mapping[tuple[UUID, UUID], int]) -> None:
-    """Keep how many units of `(product, channel)` were sold, for lists sorted by it."""
-    c = listings.c
-    if sold:
-        connection = await session.connection()
-        await connection.execute(
-            update(listings)
-            .where(c.product_id == bindparam("of_product"), c.channel_id == bindparam("of_channel"))
-            .values(units_sold=bindparam("units")),
-            [
-                {"of_product": product_id, "of_channel": channel_id, "units": units}
-                for (product_id, channel_id), units in sorted(sold.items())
-            ],
-        )
-
-
 def stale(row: Record, expected: int) -> StaleObject:
     """Tell who changed a record since."""
     return StaleObject(
@@ -416,11 +260,11 @@ def _texts(
     }
 
 
-def _options(stored: Sequence[Mapping[str, Any]]) -> tuple[Option, ...]:
-    return tuple(Option(option["name"], tuple(option["values"])) for option in stored)
+def options_of(product: Record) -> tuple[Option, ...]:
+    return tuple(Option(option["name"], tuple(option["values"])) for option in product.options)
 
 
-def _option_rows(options: Sequence[Option]) -> list[dict[str, Any]]:
+def option_rows(options: Sequence[Option]) -> list[dict[str, Any]]:
     return [{"name": option.name, "values": list(option.values)} for option in options]
 
 
@@ -443,11 +287,11 @@ async def _renamed_options(session: Session, current: Record, options: Sequence[
             message = "A value that a variant uses is missing from these options."
             raise InvalidInput(message, field=("options",))
         if selected != chosen:
-            await session.execute(update(variants).where(variants.c.id == row.id).values(_selection(selected)))
-    return _option_rows(checked)
+            await session.execute(update(variants).where(variants.c.id == row.id).values(selection(selected)))
+    return option_rows(checked)
 
 
-def _selection(selected: Selected) -> dict[str, Any]:
+def selection(selected: Selected) -> dict[str, Any]:
     return {
         "selected_options": [{"name": name, "value": value} for name, value in selected],
         "options_key": rules.options_key(selected),
@@ -463,28 +307,8 @@ async def _free_handle(session: Session, title: str) -> str:
     return next(handle for handle in candidates if handle not in taken)
 
 
-async def _locked_product(session: Session, product_id: UUID) -> Record:
+async def locked_product(session: Session, product_id: UUID) -> Record:
     row = (await session.execute(select(products).where(products.c.id == product_id).with_for_update())).first()
     if row is None:
         raise NotFound(field=("id",))
     return row
-
-
-async def _check_skus(session: Session, wanted: Sequence[tuple[str | None, UUID | None]]) -> None:
-    for index, (sku, _owner) in enumerate(wanted):
-        rules.checked_label(sku or "", "variants", index, "sku")
-    taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
-    seen: set[str] = set()
-    for index, (sku, owner) in enumerate(wanted):
-        if sku and (sku in seen or taken.get(sku, owner) != owner):
-            message = f"Another variant has the SKU {sku!r}. Choose a different one."
-            raise Taken(message, field=("variants", index, "sku"))
-        seen.add(sku or "")
-
-
-async def _write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    try:
-        await session.execute(insert(variants), rows)
-    except IntegrityError:
-        message = "Another variant took one of these SKUs just now. Choose a different one."
-        raise Taken(message, field=("variants",)) from None

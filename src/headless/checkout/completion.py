@@ -19,22 +19,24 @@ from sqlalchemy import select, update
 from headless.cart import service as cart_service
 from headless.cart.events import CartChanged
 from headless.cart.models import carts
-from headless.checkout import queries, rules, service
+from headless.checkout import queries, rules, service, starting
+from headless.checkout.desk import Desk
 from headless.checkout.models import checkouts
 from headless.checkout.rules import CheckoutStatus
 from headless.checkout.service import Terms
+from headless.checkout.starting import Held, Paying
 from headless.inventory import service as inventory
-from headless.inventory.service import Why
+from headless.inventory.ledger import Why
 from headless.orders import service as orders
 from headless.orders.service import Placement
 from headless.payments import queries as payment_queries
 from headless.payments import service as payments
 from headless.payments.errors import PaymentDeclined, PaymentFailed
 from headless.payments.rules import OPEN, PAID, Outcome, PaymentStatus
-from headless.payments.service import Providers
-from headless.platform import clock, crypto, idempotency, ids, jobs, outbox
+from headless.payments.service import Intent, Providers
+from headless.platform import clock, crypto, failpoints, idempotency, ids, jobs, outbox
 from headless.platform.db import Database, Record, Session
-from headless.platform.errors import IdempotencyConcurrentRequest, Refusal, Refused
+from headless.platform.errors import Fault, IdempotencyConcurrentRequest, Refusal, Refused
 from headless.platform.idempotency import Claim
 
 log = structlog.get_logger(__name__)
@@ -86,34 +88,69 @@ class _Pay:
 
 
 class _Wait:
-    pass
+    """Another request is paying this cart."""
 
 
-async def complete(database: Database, providers: Providers, wish: Wish, settled: Rules) -> Result:
+class _Start:
+    """This cart's checkout isn't started, or not any more."""
+
+
+async def complete(desk: Desk, providers: Providers, wish: Wish, settled: Rules) -> Result:
     """Have the cart paid and its order placed, once, however often and from wherever this is asked.
 
-    Raises what `service.start` raises, `UnknownPaymentProvider` and the refusals of idempotency keys.
+    Raises what `Desk.start` raises, `UnknownPaymentProvider` and the refusals of idempotency keys.
     """
     providers.named(wish.provider)
-    patience, pause, holds_key = monotonic() + PATIENCE_SECONDS, 0.03, False
+    started = await _start(desk, providers, wish)
+    if started is not None:
+        outcome = await _ask(providers, started, wish, settled)
+        async with desk.database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
+            result = await _conclude(session, started.payment, wish.cart_id, outcome, settled)
+            await _close(session, wish.claim, result)
+            failpoints.reach("checkout.before_commit")
+            return result
+    try:
+        return await _go_through(desk, providers, wish, settled)
+    except (Refusal, Refused, Fault):
+        await idempotency.give_up(desk.database, wish.claim)
+        raise
+
+
+async def _start(desk: Desk, providers: Providers, wish: Wish) -> _Pay | None:
+    """Begin the checkout and its payment at once where neither has begun; None: look closer."""
+    paying = Paying(wish.provider, wish.token, wish.claim, providers.lease)
+    async with desk.database.reading() as session:
+        try:
+            prepared = await starting.prepare(
+                session, wish.cart_id, accept_price_changes=wish.accept_price_changes, paying=paying
+            )
+        except (Refusal, Refused):
+            await idempotency.check(session, wish.claim)
+            raise
+    held = await desk.hold(prepared) if prepared is not None else None
+    if isinstance(held, Held) and held.payment is not None:
+        return _Pay(held.payment, wish.cart_id, is_first=True)
+    return None
+
+
+async def _go_through(desk: Desk, providers: Providers, wish: Wish, settled: Rules) -> Result:
+    """Complete a checkout that is under way, maybe in other hands: wait for them or take over."""
+    database, patience, pause = desk.database, monotonic() + PATIENCE_SECONDS, 0.03
     while True:
         is_last = monotonic() > patience
         try:
             async with database.transaction() as session:
-                step = await _begin(session, providers, wish, settled, is_last=is_last)
+                step = await _begin(session, providers, wish, is_last=is_last)
         except IdempotencyConcurrentRequest:
             if is_last:
                 raise
             step = _Wait()
-        except (Refusal, Refused):
-            if holds_key:
-                async with database.transaction() as session:
-                    await idempotency.release(session, wish.claim)
-            raise
         if isinstance(step, Result):
             return step
+        if isinstance(step, _Start):
+            await desk.start(wish.cart_id, accept_price_changes=wish.accept_price_changes)
+            continue
         if isinstance(step, _Wait):
-            holds_key = True
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.25)
             continue
@@ -122,8 +159,8 @@ async def complete(database: Database, providers: Providers, wish: Wish, settled
             result = await _conclude(session, step.payment, step.cart_id, outcome, settled)
             if not step.abandon:
                 await _close(session, wish.claim, result)
+                failpoints.reach("checkout.before_commit")
                 return result
-            holds_key = True
 
 
 async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:
@@ -147,6 +184,7 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
             return
         async with database.transaction() as session:
             await service.expire(session, checkout)
+        failpoints.reach("checkout.after_expiry")
 
     await jobs.each(unsettled, settle, name="settle_payments")
     await jobs.each(expired, end, name="expire_checkouts")
@@ -154,9 +192,11 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
 
 
 async def _begin(
-    session: Session, providers: Providers, wish: Wish, settled: Rules, *, is_last: bool
-) -> Result | _Pay | _Wait:
+    session: Session, providers: Providers, wish: Wish, *, is_last: bool
+) -> Result | _Pay | _Wait | _Start:
+    failpoints.reach("checkout.before_claim")
     earlier = await idempotency.begin(session, wish.claim)
+    failpoints.reach("checkout.after_claim")
     if earlier is not None:
         return Result(UUID(earlier["checkout_id"]), UUID(earlier["order_id"]), is_replayed=True)
     cart = await cart_service.lock(session, wish.cart_id)
@@ -167,19 +207,11 @@ async def _begin(
         return result
     if current is not None and current.status in rules.PAYING:
         return await _go_on(session, providers, wish, current, is_last=is_last)
-    payment_id = ids.new()
-    current = await service.start(
-        session,
-        cart,
-        current,
-        accept_price_changes=wish.accept_price_changes,
-        terms=settled.terms,
-        payment_id=payment_id,
-    )
+    if current is None or current.expires_at <= clock.now():
+        return _Start()
     quote = rules.load(current.quote)
-    payment = await payments.begin(
-        session,
-        payment_id,
+    intent = Intent(
+        id=ids.new(),
         checkout_id=current.id,
         provider=wish.provider,
         token=wish.token,
@@ -187,7 +219,8 @@ async def _begin(
         currency=quote.currency,
         lease=providers.lease,
     )
-    outbox.record(session, CartChanged(cart.id))
+    await service.begin_payment(session, current, intent.id)
+    payment = (await payments.begin_all(session, [intent]))[intent.id]
     return _Pay(payment, cart.id, is_first=True)
 
 

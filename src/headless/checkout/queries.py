@@ -7,11 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
+from headless.cart.models import carts
 from headless.checkout.models import checkouts
 from headless.checkout.rules import LIVE, CheckoutStatus
 from headless.platform import clock
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
+from headless.shop.models import channels
 
 
 async def checkouts_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
@@ -26,6 +28,18 @@ async def live_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, 
     c = checkouts.c
     rows = await session.execute(select(checkouts).where(any_of(c.cart_id, keys), c.status.in_(LIVE)))
     return {row.cart_id: row for row in rows}
+
+
+async def cart_to_start(session: Session, cart_id: UUID) -> Record | None:
+    """A cart, with whether it has a live checkout and how its channel chooses the locations that serve it."""
+    c = checkouts.c
+    is_live = select(c.id).where(c.cart_id == carts.c.id, c.status.in_(LIVE)).correlate(carts).exists()
+    found = await session.execute(
+        select(carts, is_live.label("is_started"), channels.c.allocation_strategy)
+        .join(channels, channels.c.id == carts.c.channel_id)
+        .where(carts.c.id == cart_id, carts.c.expires_at > clock.now())
+    )
+    return found.first()
 
 
 async def checkouts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:

@@ -6,10 +6,24 @@
                    │                     └──action wanted──▶ ACTION_REQUIRED
                    ├──edit/cancel──▶ CANCELLED                     │
                    └──time──▶ EXPIRED ◀──────────time, payment abandoned
+
+| from            | event                          | to              | stock                       |
+|-----------------|--------------------------------|-----------------|-----------------------------|
+| (none)          | start                          | OPEN            | reserved                    |
+| OPEN            | start again                    | OPEN            | kept, longer up to a limit  |
+| OPEN            | edit of the cart, cancel       | CANCELLED       | given back                  |
+| OPEN            | time is over                   | EXPIRED         | given back                  |
+| OPEN            | complete                       | PAYMENT_PENDING | kept until there is an end  |
+| PAYMENT_PENDING | declined, failed, never arrived| OPEN            | kept, with time to try again|
+| PAYMENT_PENDING | the buyer has to act           | ACTION_REQUIRED | kept                        |
+| PAYMENT_PENDING | paid                           | COMPLETED       | committed to the order      |
+| ACTION_REQUIRED | complete again                 | PAYMENT_PENDING | kept                        |
+| ACTION_REQUIRED | time is over, payment given up | EXPIRED         | given back                  |
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,7 +32,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from headless.cart.rules import Line
-from headless.inventory.rules import Demand
+from headless.inventory.rules import Demand, Purchase
 from headless.orders.rules import PlacedLine
 from headless.platform import ids
 from headless.pricing.rules import Totals, totals
@@ -42,9 +56,10 @@ LIVE = PAYING | {CheckoutStatus.OPEN, CheckoutStatus.COMPLETED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedLine(PlacedLine):
-    """A cart's line at its frozen price; `id` becomes the order line's."""
+    """A cart's line at its frozen price; `id` becomes the order line's. `limit`: units one customer may have."""
 
     cart_line_id: UUID
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +74,37 @@ class Quote:
 
     @property
     def demands(self) -> list[Demand]:
-        return [Demand(line.id, line.variant_id, line.quantity) for line in self.lines if line.is_tracked]
+        """What is to be held; of a bundle its parts."""
+        return [
+            Demand(line.id, variant_id, line.quantity * units)
+            for line in self.lines
+            if line.is_tracked
+            for variant_id, units in line.parts or ((line.variant_id, 1),)
+        ]
+
+    @property
+    def purchases(self) -> list[Purchase]:
+        """What counts against limits per customer."""
+        return [
+            Purchase(line.id, line.variant_id, line.quantity, line.limit)
+            for line in self.lines
+            if line.limit is not None
+        ]
 
 
 _QUOTE = TypeAdapter(Quote)
 
 
 def quote(
-    lines: list[Line], *, currency: str, delivery_rate_id: UUID, delivery_title: str, delivery_amount: int
+    lines: Sequence[Line],
+    parts: Mapping[UUID, tuple[tuple[UUID, int], ...]],
+    *,
+    currency: str,
+    delivery_rate_id: UUID,
+    delivery_title: str,
+    delivery_amount: int,
 ) -> Quote:
-    """Freeze lines that have an offer, at its price."""
+    """Freeze lines that have an offer, at its price, and bundles as they are made up now."""
     quoted = tuple(
         QuotedLine(
             id=ids.new(),
@@ -83,6 +119,8 @@ def quote(
             compare_at_amount=line.offer.compare_at_amount,
             is_tracked=line.offer.quantity is not None,
             attributes=line.attributes,
+            parts=parts.get(line.variant_id, ()),
+            limit=line.offer.max_per_customer,
         )
         for line in lines
         if line.offer is not None

@@ -1,33 +1,30 @@
-"""How does a checkout start, end and expire? Every step holds the cart's lock: steps of one cart follow each other."""
+"""How does a checkout start, end and expire? Whoever changes one holds its cart's lock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-from headless.cart import queries as cart_queries
-from headless.cart import rules as cart_rules
-from headless.cart import service as cart_service
-from headless.cart.errors import CartCompleted, PriceChanged
+from headless.cart import service as carts
+from headless.cart.errors import CartCompleted
 from headless.cart.events import CartChanged
-from headless.cart.models import carts
+from headless.cart.models import carts as cart_table
 from headless.cart.rules import Notice
-from headless.checkout import rules
-from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted, TotalTooLarge
+from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted
 from headless.checkout.models import checkouts
-from headless.checkout.rules import LIVE, PAYING, CheckoutStatus, Quote
+from headless.checkout.rules import LIVE, PAYING, CheckoutStatus
 from headless.inventory import service as inventory
-from headless.inventory.errors import OutOfStock
-from headless.inventory.service import Why
-from headless.platform import clock, ids, outbox
+from headless.inventory.ledger import Why
+from headless.platform import clock, failpoints, ids, outbox
 from headless.platform.db import Record, Session
-from headless.platform.errors import Refusal, Refused
-from headless.platform.money import MAX_TOTAL
+
+MAX_RENEWALS = 4
+"""How often a buyer may have his reservation made longer before it runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,78 +50,48 @@ async def edit(
 
     Raises `NotFound`, `CartCompleted`, or `CheckoutInProgress` while a payment is under way.
     """
-    cart = await cart_service.change(session, cart_id, lifetime=terms.cart_lifetime, values=values)
+    cart = await carts.change(session, cart_id, lifetime=terms.cart_lifetime, values=values)
     current = await live(session, cart_id)
     if current is None:
         return cart, []
-    _refuse_late(current)
+    refuse_late(current)
     await end(session, current, CheckoutStatus.CANCELLED, reason="checkout_cancelled")
     message = "The cart changed, so its checkout was cancelled and the stock given back. Start it again."
     return cart, [Notice("CHECKOUT_CANCELLED", message, current.id)]
 
 
-async def start(
-    session: Session,
-    cart: Record,
-    current: Record | None,
-    *,
-    accept_price_changes: bool,
-    terms: Terms,
-    payment_id: UUID | None = None,
-) -> Record:
-    """Check a locked cart, freeze its prices and hold its stock; on its open checkout renew that.
+async def renew(session: Session, cart_id: UUID, *, terms: Terms) -> Record | None:
+    """Hold the stock of a cart's open checkout longer, a limited number of times: nobody can keep it for ever.
 
-    With a payment that begins in this transaction the checkout is not open but pending from the start.
-
-    Raises `Refused` with everything that stops it, `CartCompleted` or `CheckoutInProgress`.
+    None: it has none, or its time was over and it is ended now. Raises `CartCompleted` or `CheckoutInProgress`.
     """
-    if current is not None:
-        _refuse_late(current)
-    at = clock.now()
-    if current is not None and current.expires_at > at:
-        paying = {} if payment_id is None else {"status": CheckoutStatus.PAYMENT_PENDING, "payment_id": payment_id}
-        return await change(session, current.id, expires_at=at + terms.reservation, **paying)
-    if current is not None:
+    await carts.lock_all(session, [cart_id])
+    current, at = await live(session, cart_id), clock.now()
+    if current is None:
+        return None
+    refuse_late(current)
+    if current.expires_at <= at:
         await end(session, current, CheckoutStatus.EXPIRED, reason="reservation_expired")
-    frozen = await _quote(session, cart, accept_price_changes=accept_price_changes)
-    checkout_id = ids.new()
-    made = await session.execute(
-        insert(checkouts)
-        .values(
-            id=checkout_id,
-            cart_id=cart.id,
-            status=CheckoutStatus.OPEN if payment_id is None else CheckoutStatus.PAYMENT_PENDING,
-            payment_id=payment_id,
-            quote=rules.dump(frozen),
-            expires_at=at + terms.reservation,
-            created_at=at,
-            updated_at=at,
-        )
-        .returning(*checkouts.c)
-    )
-    row = made.one()
-    outbox.record(session, CartChanged(cart.id))
-    if accept_price_changes:
-        await cart_service.refresh_prices(session, cart)
-    why = Why("checkout_started", "checkout", ids.encode("checkout", checkout_id))
-    try:
-        await inventory.reserve(session, checkout_id, frozen.demands, why)
-    except Refused as refused:
-        by_line = {line.id: line.cart_line_id for line in frozen.lines}
-        for refusal in refused.refusals:
-            refusal.target = by_line.get(refusal.target) if refusal.target else None
-            refusal.field = ("cartId",)
-        raise
-    return row
+        return None
+    if current.renewals >= MAX_RENEWALS:
+        return current
+    outbox.record(session, CartChanged(cart_id))
+    return await change(session, current.id, expires_at=at + terms.reservation, renewals=current.renewals + 1)
+
+
+async def begin_payment(session: Session, checkout: Record, payment_id: UUID) -> Record:
+    """Note that an open checkout is being paid: from now on its reservation doesn't expire."""
+    outbox.record(session, CartChanged(checkout.cart_id))
+    return await change(session, checkout.id, status=CheckoutStatus.PAYMENT_PENDING, payment_id=payment_id)
 
 
 async def cancel(session: Session, cart_id: UUID) -> Record:
     """Give a cart's reservation back; raises `CartCompleted`, `CheckoutInProgress`, `CheckoutNotStarted`."""
-    cart = await cart_service.lock(session, cart_id)
+    cart = await carts.lock(session, cart_id)
     current = await live(session, cart.id)
     if current is None:
         raise CheckoutNotStarted(field=("cartId",))
-    _refuse_late(current)
+    refuse_late(current)
     return await end(session, current, CheckoutStatus.CANCELLED, reason="checkout_cancelled")
 
 
@@ -138,12 +105,14 @@ async def end(session: Session, checkout: Record, status: CheckoutStatus, *, rea
 
 async def expire(session: Session, checkout: Record) -> None:
     """End an open checkout whose time is over, unless somebody was quicker."""
-    await session.execute(select(carts.c.id).where(carts.c.id == checkout.cart_id).with_for_update())
+    await session.execute(select(cart_table.c.id).where(cart_table.c.id == checkout.cart_id).with_for_update())
     current = await live(session, checkout.cart_id)
     if current is None or current.id != checkout.id or current.status != CheckoutStatus.OPEN:
         return
     if current.expires_at <= clock.now():
+        failpoints.reach("checkout.before_expiry")
         await end(session, current, CheckoutStatus.EXPIRED, reason="reservation_expired")
+        failpoints.reach("checkout.before_expiry_commit")
 
 
 async def change(session: Session, checkout_id: UUID, **values: Any) -> Record:
@@ -157,43 +126,9 @@ async def change(session: Session, checkout_id: UUID, **values: Any) -> Record:
     return changed.one()
 
 
-def _refuse_late(current: Record) -> None:
+def refuse_late(current: Record) -> None:
+    """Raise `CartCompleted` or `CheckoutInProgress` for a checkout that can't be changed any more."""
     if current.status == CheckoutStatus.COMPLETED:
         raise CartCompleted(field=("cartId",))
     if current.status in PAYING:
         raise CheckoutInProgress(field=("cartId",))
-
-
-async def _quote(session: Session, cart: Record, *, accept_price_changes: bool) -> Quote:
-    lines = (await cart_queries.lines_by_cart(session, [cart.id])).get(cart.id, [])
-    rates = await cart_service.rates(session, cart)
-    found: Sequence[Refusal] = cart_rules.problems(
-        email=cart.email,
-        address=cart.delivery_address,
-        rate_id=cart.delivery_rate_id,
-        rate_ids=[rate.id for rate in rates],
-        lines=lines,
-    )
-    # The reservation itself decides what is out of stock: this reading is older than its locks.
-    stopping = [
-        refusal
-        for refusal in found
-        if not (isinstance(refusal, PriceChanged) and accept_price_changes) and not isinstance(refusal, OutOfStock)
-    ]
-    if stopping:
-        if any(isinstance(refusal, OutOfStock) for refusal in found):
-            stopping += [refusal for refusal in found if isinstance(refusal, OutOfStock)]
-        for refusal in stopping:
-            refusal.field = ("cartId",)
-        raise Refused(stopping)
-    rate = next(rate for rate in rates if rate.id == cart.delivery_rate_id)
-    frozen = rules.quote(
-        lines,
-        currency=cart.currency,
-        delivery_rate_id=rate.id,
-        delivery_title=rate.title,
-        delivery_amount=rate.amount,
-    )
-    if frozen.totals.total_amount > MAX_TOTAL:
-        raise TotalTooLarge(field=("cartId",))
-    return frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from headless.cli import running
 
 if TYPE_CHECKING:
     from headless.merchandising.importing import ImportReport
+    from headless.merchandising.shopify_rows import RowProblem
 
 app = typer.Typer(
     help="A headless commerce server. Every setting is an environment variable, HEADLESS_<NAME>.",
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 imports = typer.Typer(help="Bring data into the shop.", no_args_is_help=True)
 tokens = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
+doctors = typer.Typer(help="Check whether everything is in order.", invoke_without_command=True)
+app.add_typer(doctors, name="doctor")
 app.add_typer(imports, name="import")
 app.add_typer(tokens, name="token")
 
@@ -139,17 +142,52 @@ def import_products(
                     )
 
     report = running.run(bring_in(), settings)
-    for problem in report.problems:
-        where = f"line {problem.line}, {problem.column}" if problem.column else f"line {problem.line}"
-        print(f"{where}: {problem.message}", file=sys.stderr)
+    _name_problems(report.problems)
     kept = "Dry run, nothing was kept. " if dry_run else ""
     print(
         f"{kept}Products: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
         f"{report.refused} refused. Problems: {len(report.problems)}."
     )
-    if report.problems:
-        is_unreadable = report.problems[0].line == 1  # where the names of the columns should be
-        raise typer.Exit(2 if is_unreadable else 1)
+    _end_with(report.problems)
+
+
+@imports.command("stock")
+def import_stock(
+    file: Annotated[Path, typer.Argument(help="A CSV file: SKU, Location, On hand or Available.", show_default=False)],
+    location: Annotated[str | None, typer.Option(help="The location of rows that name none.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and keep nothing.")] = False,
+    skip_errors: Annotated[bool, typer.Option("--skip-errors", help="Leave rows with problems out.")] = False,
+) -> None:
+    """Set stock to what a CSV file says.
+
+    Shopify's inventory export is understood, too. Rows with problems are named, and then nothing is written; the exit
+    code is 1.
+    """
+    from headless.merchandising import stock_csv, stock_importing
+    from headless.merchandising.stock_importing import StockReport
+
+    settings = running.settings_from_environment()
+
+    async def bring_in() -> StockReport:
+        with _readable(file) as raw, stock_csv.decode(raw) as text:
+            async with running.opened(settings) as database:
+                return await stock_importing.import_stock(
+                    database,
+                    stock_csv.read(text),
+                    location=location,
+                    is_dry_run=dry_run,
+                    skips_errors=skip_errors,
+                )
+
+    report = running.run(bring_in(), settings)
+    _name_problems(report.problems)
+    kept = "Dry run, nothing was kept. " if dry_run else ""
+    if report.problems and not (dry_run or skip_errors or report.changed):
+        kept = "Nothing was written. "
+    print(
+        f"{kept}Quantities: {report.changed} changed, {report.unchanged} unchanged. Problems: {len(report.problems)}."
+    )
+    _end_with(report.problems)
 
 
 @app.command()
@@ -236,12 +274,15 @@ def revoke_token(
         raise running.Stop(f"There is no valid token {token_id}. `headless token list` shows them.") from None
 
 
-@app.command()
-def doctor() -> None:
+@doctors.callback()
+def doctor(context: typer.Context) -> None:
     """Check whether everything is in order.
 
-    Configuration, database, schema, shop and stock books; the exit code is 1 when something is wrong.
+    Configuration, database, schema, shop and stock books; the exit code is 1 when something is wrong. `doctor books`
+    checks every promise about stock, orders, money and events.
     """
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -255,6 +296,37 @@ def doctor() -> None:
     Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
     if not is_well:
         raise typer.Exit(1)
+
+
+@doctors.command("books")
+def check_books(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as one JSON document.")] = False,
+) -> None:
+    """Check the books: stock, orders, money and events.
+
+    The exit code is 0 when they balance, 1 when something is wrong, 2 when they can't be checked. Nothing is changed.
+    """
+    from headless.cli import doctoring
+
+    found = doctoring.check_books(running.settings_from_environment())
+    if as_json:
+        print(doctoring.as_json(found))
+    else:
+        doctoring.print_books(found)
+    if any(finding.violations for finding in found):
+        raise typer.Exit(1)
+
+
+def _name_problems(problems: Sequence[RowProblem]) -> None:
+    for problem in problems:
+        where = f"line {problem.line}, {problem.column}" if problem.column else f"line {problem.line}"
+        print(f"{where}: {problem.message}", file=sys.stderr)
+
+
+def _end_with(problems: Sequence[RowProblem]) -> None:
+    if problems:
+        is_unreadable = problems[0].line == 1  # where the names of the columns should be
+        raise typer.Exit(2 if is_unreadable else 1)
 
 
 @contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from headless.cli import running
 
 if TYPE_CHECKING:
+    from headless.operations.books import Finding
     from headless.settings import Settings
 
 
@@ -68,3 +72,54 @@ async def _find_books(settings: Settings) -> str:
         first = ids.encode("variant", wrong[0].variant_id)
         raise running.Stop(f"{len(wrong)} stock levels differ from their ledger; the first is of {first}.")
     return "every stock level is the sum of its movements"
+
+
+def check_books(settings: Settings) -> Sequence[Finding]:
+    """Run every check of the books."""
+    from headless.operations import books
+
+    async def check() -> Sequence[Finding]:
+        async with running.opened(settings) as database:
+            return await books.find_all(database)
+
+    return running.run(check(), settings)
+
+
+def print_books(found: Sequence[Finding]) -> None:
+    """Print a table of all checks, then what the broken ones mean and where to look."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000)
+    table = Table("", "Check", "Violations", "Samples", box=None)
+    for finding in found:
+        samples = ", ".join(sample.id for sample in finding.samples[:3])
+        more = ", …" if finding.violations > 3 else ""  # noqa: PLR2004 - as many as were shown
+        table.add_row(
+            "✗" if finding.violations else "✓", finding.check.name, str(finding.violations), f"{samples}{more}"
+        )
+    console.print(table)
+    for finding in found:
+        if finding.violations:
+            console.print(f"\n{finding.check.name} ({finding.check.severity}): {finding.check.description}")
+            for sample in finding.samples:
+                console.print(f"  {sample.id}  {sample.detail}")
+
+
+def as_json(found: Sequence[Finding]) -> str:
+    return json.dumps(
+        {
+            "violations": sum(finding.violations for finding in found),
+            "books": [
+                {
+                    "name": finding.check.name,
+                    "description": finding.check.description,
+                    "severity": finding.check.severity,
+                    "violations": finding.violations,
+                    "samples": [asdict(sample) for sample in finding.samples],
+                }
+                for finding in found
+            ],
+        },
+        indent=2,
+    )

@@ -193,14 +193,14 @@ def serve(settings: Settings, listener: socket.socket, *, with_worker: bool) -> 
 async def work(settings: Settings) -> None:
     """Do the background work until told to end, which is no error."""
     from headless.app import server_of
-    from headless.platform import observe
+    from headless.platform import carriers, failpoints, observe
     from headless.platform.db import Database
-    from headless.platform.outbox import Numberer
     from headless.worker import work
 
     observe.configure(settings.log_level)
+    failpoints.arm(settings.failpoint)
     database = Database(settings.database, pool_size=settings.database_pool_size)
-    loops = (work(server_of(settings, database)), Numberer(database, tell=lambda: None).run())
+    loops = (work(server_of(settings, database)), *carriers.loops(database, settings.redis_url))
     tasks = asyncio.gather(*loops)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, tasks.cancel)

@@ -17,7 +17,7 @@ from headless.fulfillment.models import (
     fulfillments,
 )
 from headless.platform import clock, ids
-from headless.platform.db import Session
+from headless.platform.db import Record, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,23 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Units of a bundle's part that leave a location."""
+
+    variant_id: UUID
+    location_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """Units of an order's line that go into a shipment from a location."""
+    """Units of an order's line that go into a shipment from a location; of a bundle, `taken` says what from where."""
 
     order_line_id: UUID
     variant_id: UUID | None
     location_id: UUID | None
     quantity: int
+    taken: Sequence[Taken] = ()
 
 
 async def create_zone(session: Session, *, name: str, countries: Sequence[str]) -> UUID:
@@ -81,11 +91,26 @@ async def create(
                 "variant_id": part.variant_id,
                 "location_id": part.location_id,
                 "quantity": part.quantity,
+                "parts": [
+                    {
+                        "variant_id": str(each.variant_id),
+                        "location_id": str(each.location_id),
+                        "quantity": each.quantity,
+                    }
+                    for each in part.taken
+                ]
+                or None,
             }
             for part in parts
         ],
     )
     return fulfillment_id
+
+
+def part_of(row: Record) -> Part:
+    """A shipment's line as it was written down."""
+    taken = [Taken(UUID(each["variant_id"]), UUID(each["location_id"]), each["quantity"]) for each in row.parts or ()]
+    return Part(row.order_line_id, row.variant_id, row.location_id, row.quantity, taken)
 
 
 async def mark_shipped(session: Session, fulfillment_id: UUID, *, tracking: Tracking | None) -> bool:

@@ -28,7 +28,7 @@ from headless.platform.pages import Slice, window
 from headless.pricing import queries as pricing_queries
 
 if TYPE_CHECKING:
-    from headless.graphql.inventory import InventoryLevel
+    from headless.graphql.inventory.types import InventoryLevel
 
 strawberry.enum(ProductStatus, description="Where a product stands.")
 strawberry.enum(ProductSortKey, description="What a list of products is sorted by.")
@@ -75,6 +75,16 @@ class Media(Node):
         return URL(f"{info.context.server.settings.base_url}/media/{self.url}")
 
 
+@strawberry.type(description="A variant within a bundle.")
+class BundlePart:
+    quantity: int = strawberry.field(description="Units in one bundle.")
+
+    @field
+    async def variant(self: Any, info: Info) -> "ProductVariant | None":
+        """The part; null while it isn't published."""
+        return cast("ProductVariant | None", await find_variant(info, self.part_id))
+
+
 @view(models.Variant)
 class ProductVariant(Node):
     """One buyable form of a product."""
@@ -83,6 +93,11 @@ class ProductVariant(Node):
     title: str
     sku: str | None
     barcode: str | None
+    expected_at: datetime | None = strawberry.field(
+        description="When units sold beyond the stock, or before it is out, are expected."
+    )
+    max_per_order: int | None
+    max_per_customer: int | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -119,8 +134,24 @@ class ProductVariant(Node):
 
     @field
     def currently_not_in_stock(self: models.Variant, info: Info) -> bool:
-        """Whether stock is tracked and nothing of it can be sold now."""
-        return cast("bool", _stocked(self.id, info.context, lambda stock: not stock.grants(1)))
+        """Whether stock is tracked and nothing of it is there: what is sold now is sold ahead, if at all."""
+        return cast("bool", _stocked(self.id, info.context, lambda stock: stock.is_tracked and stock.on_shelf < 1))
+
+    @field
+    def preorder(self: models.Variant) -> bool:
+        """Whether it isn't out yet."""
+        return self.is_preorder
+
+    @field(requires=Permission.READ_INVENTORY)
+    def backorder_limit(self: models.Variant) -> int | None:
+        """Units that may be sold beyond what is in stock."""
+        return self.backorder_limit
+
+    @field
+    async def bundle_parts(self: models.Variant, info: Info) -> list[BundlePart]:
+        """What one unit is made of; empty unless it is a bundle."""
+        parts = await info.context.load(inventory_queries.parts_by_bundle, self.id) if self.is_bundle else None
+        return [cast("BundlePart", part) for part in parts or ()]
 
     @field
     def selected_options(self: models.Variant) -> list[SelectedOption]:
@@ -146,7 +177,7 @@ class ProductVariant(Node):
     @field(requires=Permission.READ_INVENTORY)
     async def inventory_levels(
         self: models.Variant, info: Info
-    ) -> list[Annotated["InventoryLevel", strawberry.lazy("headless.graphql.inventory")]] | None:
+    ) -> list[Annotated["InventoryLevel", strawberry.lazy("headless.graphql.inventory.types")]] | None:
         """Stock by location."""
         return await info.context.load(inventory_queries.stocks_by_variant, self.id) or []
 

@@ -9,13 +9,12 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.cart import queries as cart_queries
-from headless.cart import service as carts
 from headless.cart.rules import checked_text
 from headless.checkout import completion, models, queries, rules, service
 from headless.checkout.completion import Wish
 from headless.checkout.rules import CheckoutStatus
 from headless.graphql.cart.types import Cart, CartWarning
-from headless.graphql.context import Info
+from headless.graphql.context import Context, Info
 from headless.graphql.costs import Cost, cost
 from headless.graphql.declare import PUBLIC, decoded, errors, field, id_of, input_type, mutation, payload, view
 from headless.graphql.errors import UserError, user_error
@@ -24,9 +23,10 @@ from headless.graphql.orders.types import Order
 from headless.graphql.scalars import URL
 from headless.orders import queries as order_queries
 from headless.payments import queries as payment_queries
-from headless.platform import idempotency
+from headless.platform import failpoints, idempotency
 from headless.platform.db import Record
-from headless.platform.errors import InvalidInput
+from headless.platform.errors import Fault, InvalidInput, Refusal, Refused
+from headless.platform.idempotency import Claim
 
 strawberry.enum(CheckoutStatus, description="Where a checkout stands.")
 LONGEST_TOKEN = 500
@@ -153,20 +153,14 @@ class CheckoutMutations:
         context = info.context
         cart_id = decoded("cart", input.cart_id, "cartId")
         claim = context.claim("checkoutStart", input, guest=cart_id)
-        async with context.transaction() as session:
-            earlier = await idempotency.begin(session, claim)
-            if earlier is None:
-                cart = await carts.lock(session, cart_id)
-                current = await service.live(session, cart_id)
-                started = await service.start(
-                    session,
-                    cart,
-                    current,
-                    accept_price_changes=input.accept_price_changes,
-                    terms=context.server.terms,
-                )
-                await idempotency.finish(session, claim, {"checkout": str(started.id)})
-            context.is_replayed = earlier is not None
+        await context.close()
+        earlier = None
+        if claim.is_wanted:
+            async with context.server.database.transaction() as session:
+                earlier = await idempotency.begin(session, claim)
+        context.is_replayed = earlier is not None
+        if earlier is None:
+            await _start(context, cart_id, claim, accept_price_changes=input.accept_price_changes)
         return CheckoutStartPayload(cart_id=cart_id)
 
     @mutation(requires=PUBLIC)
@@ -187,7 +181,8 @@ class CheckoutMutations:
         )
         await context.close()
         server = context.server
-        result = await completion.complete(server.database, server.providers, wish, server.rules)
+        result = await completion.complete(server.desk, server.providers, wish, server.rules)
+        failpoints.reach("checkout.after_commit")
         context.written()
         context.is_replayed = result.is_replayed
         if result.placed is not None:
@@ -212,6 +207,19 @@ class CheckoutMutations:
                 await idempotency.finish(session, claim, {"checkout": str(ended.id)})
             context.is_replayed = earlier is not None
         return CheckoutCancelPayload(cart_id=cart_id)
+
+
+async def _start(context: Context, cart_id: UUID, claim: Claim, *, accept_price_changes: bool) -> None:
+    server = context.server
+    try:
+        started = await server.desk.start(cart_id, accept_price_changes=accept_price_changes)
+    except (Refusal, Refused, Fault):
+        await idempotency.give_up(server.database, claim)
+        raise
+    if claim.is_wanted:
+        async with server.database.transaction() as session:
+            await idempotency.finish(session, claim, {"checkout": str(started.id)})
+    context.written()
 
 
 @finds("checkout", "Checkout")

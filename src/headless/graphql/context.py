@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from strawberry.types.base import has_object_definition
 from headless.accounts.rules import ANONYMOUS, Actor, Permission
 from headless.catalog.queries import Eye
 from headless.checkout.completion import Rules
+from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.payments.service import Providers
 from headless.platform import idempotency
@@ -27,7 +27,7 @@ from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 
-WRITTEN = "The change was made, but the server is too busy to show it. Read it in a moment; don't send it again."
+WRITTEN = "The change was made, but the server is too busy to show it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,13 @@ class Server:
     hub: Hub
     signer: Signer
     providers: Providers
+    desk: Desk
     channels: dict[str | None, Record] = field(default_factory=dict)
     """Channels that were asked for, by handle: what a channel is never changes while it exists."""
 
     @property
     def terms(self) -> Terms:
-        return Terms(
-            reservation=timedelta(minutes=self.settings.reservation_minutes),
-            cart_lifetime=timedelta(days=self.settings.cart_days),
-        )
+        return self.desk.terms
 
     @property
     def rules(self) -> Rules:
@@ -79,16 +77,21 @@ class Context:
         self.market = market or Market()
         self.idempotency_key = idempotency_key
         self.is_replayed = False
-        self.has_written = False
+        self._writes = 0
+        self._keys = 0
         self.loaders = Loaders(self.reading)
         self._lock = asyncio.Lock()
         self._session: Session | None = None
         self._opened: Any = None
+        self._is_over = False
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
         """The operation's one read session, one user at a time, opened when first asked for."""
         async with self._lock:
+            if self._is_over:
+                # A cancelled operation leaves its loaders' tasks behind: nobody would give back what they open.
+                raise asyncio.CancelledError
             try:
                 if self._session is None:
                     opened = self.server.database.reading()
@@ -97,8 +100,13 @@ class Context:
                 with translated():
                     yield self._session
             except Unavailable:
-                if self.has_written:
-                    raise Unavailable(WRITTEN) from None
+                if self._writes:
+                    advice = (
+                        "Send it again with the same idempotencyKey."
+                        if self.is_repeatable
+                        else "Read it in a moment; don't send it again."
+                    )
+                    raise Unavailable(f"{WRITTEN} {advice}") from None
                 raise
 
     @asynccontextmanager
@@ -116,13 +124,23 @@ class Context:
             if opened is not None:
                 await opened.__aexit__(None, None, None)
 
+    async def end(self) -> None:
+        """Give the read session back for good."""
+        self._is_over = True
+        await self.close()
+
     def forget(self) -> None:
         self.loaders.clear()
 
     def written(self) -> None:
         """Note that the database has changed: what was read before is old."""
-        self.has_written = True
+        self._writes += 1
         self.loaders.clear()
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the whole operation may be sent again: nothing was written, or only under keys."""
+        return self._writes <= self._keys
 
     async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:
         """Load a row, together with all that are asked for meanwhile."""
@@ -161,9 +179,11 @@ class Context:
             message = "The header Idempotency-Key and the input's idempotencyKey differ. Send one of them."
             raise BadUserInput(message)
         scope = f"token:{self.actor.token_id}" if self.actor.token_id is not None else f"cart:{guest}"
-        return idempotency.claim(
+        made = idempotency.claim(
             scope, self.idempotency_key if key is None else key, operation, values, required=required
         )
+        self._keys += made.is_wanted
+        return made
 
     def order_token(self, order_id: UUID) -> str:
         """What lets a guest read and follow an order: an HMAC of its id, so that it can be shown again."""

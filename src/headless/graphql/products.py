@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -18,6 +19,7 @@ from headless.graphql.catalog import Product, ProductVariant, SelectedOptionInpu
 from headless.graphql.context import Context, Info, given, sent
 from headless.graphql.declare import decoded, errors, input_type, mutation, payload
 from headless.graphql.errors import UserError
+from headless.inventory import bundles
 from headless.merchandising import service
 from headless.merchandising.service import NewVariant, VariantChange
 from headless.platform.errors import InvalidInput, NotFound
@@ -52,6 +54,17 @@ class ProductVariantInput:
     compare_at_price: Decimal | None = UNSET
     selected_options: list[SelectedOptionInput] | None = UNSET
     tracked: bool = True
+    backorder_limit: int | None = strawberry.field(
+        default=UNSET, description="Units that may be sold beyond what is in stock; 0 or null: none."
+    )
+    preorder: bool | None = strawberry.field(default=UNSET, description="Whether it isn't out yet.")
+    expected_at: datetime | None = strawberry.field(
+        default=UNSET, description="When units sold beyond the stock are expected."
+    )
+    max_per_order: int | None = UNSET
+    max_per_customer: int | None = strawberry.field(
+        default=UNSET, description="Units that one customer, known by e-mail, may buy in all."
+    )
 
 
 @input_type
@@ -107,6 +120,17 @@ class ProductVariantUpdateInput:
     compare_at_price: Decimal | None = UNSET
     selected_options: list[SelectedOptionInput] | None = UNSET
     tracked: bool | None = UNSET
+    backorder_limit: int | None = strawberry.field(
+        default=UNSET, description="Units that may be sold beyond what is in stock; 0 or null: none."
+    )
+    preorder: bool | None = strawberry.field(default=UNSET, description="Whether it isn't out yet.")
+    expected_at: datetime | None = strawberry.field(
+        default=UNSET, description="When units sold beyond the stock are expected."
+    )
+    max_per_order: int | None = UNSET
+    max_per_customer: int | None = strawberry.field(
+        default=UNSET, description="Units that one customer, known by e-mail, may buy in all."
+    )
 
 
 @input_type
@@ -125,6 +149,31 @@ class ProductPublishInput:
 class ProductUnpublishInput:
     id: strawberry.ID
     channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
+
+
+@input_type
+class BundlePartInput:
+    """Units of a variant in one bundle."""
+
+    variant_id: strawberry.ID
+    quantity: int = 1
+
+
+@input_type
+class ProductVariantBundleUpdateInput:
+    """What a bundle is made of; without parts it is an ordinary variant again."""
+
+    variant_id: strawberry.ID
+    expected_version: int
+    parts: list[BundlePartInput]
+
+
+@payload
+class ProductVariantBundleUpdatePayload:
+    """The variant with its parts."""
+
+    variant: ProductVariant | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
 
 
 @payload
@@ -267,6 +316,24 @@ class ProductMutations:
             **await _with_variants(context, product_id, [change.id for change in changes])
         )
 
+    @mutation(requires=Permission.WRITE_PRODUCTS)
+    async def product_variant_bundle_update(
+        self, info: Info, input: ProductVariantBundleUpdateInput
+    ) -> ProductVariantBundleUpdatePayload | None:
+        """Make a variant a bundle of others: it sells as long as they do, from their stock."""
+        context = info.context
+        variant_id = decoded("variant", input.variant_id, "variantId")
+        parts: dict[UUID, int] = {}
+        for index, part in enumerate(input.parts):
+            part_id = decoded("variant", part.variant_id, "parts", index, "variantId")
+            parts[part_id] = parts.get(part_id, 0) + part.quantity
+        async with context.transaction() as session:
+            await bundles.set_parts(
+                session, variant_id, parts, expected_version=input.expected_version, actor=context.actor.name
+            )
+        found = await context.load(queries.variants_by_id, variant_id, await _own_eye(context))
+        return ProductVariantBundleUpdatePayload(variant=cast("ProductVariant", found))
+
 
 @asynccontextmanager
 async def _named_product_id() -> AsyncIterator[None]:
@@ -313,6 +380,7 @@ def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
     columns = {name: value or None for name, value in columns.items()}
     if sent(variant.tracked) is not None:
         columns["is_tracked"] = variant.tracked
+    columns |= _terms(variant)
     if sent(variant.selected_options) is not None:
         columns["selected_options"] = tuple((pair.name, pair.value) for pair in variant.selected_options or ())
     if variant.price is None:
@@ -336,9 +404,25 @@ def _new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
             compare_at_price=sent(variant.compare_at_price),
             selected_options=tuple((pair.name, pair.value) for pair in sent(variant.selected_options) or ()),
             is_tracked=variant.tracked,
+            **_terms(variant),
         )
         for variant in _bounded(variants)
     ]
+
+
+def _terms(variant: ProductVariantInput | ProductVariantUpdateInput) -> dict[str, Any]:
+    """On which terms it is sold; what isn't sent stays."""
+    terms = dict(
+        given(
+            backorder_limit=variant.backorder_limit,
+            is_preorder=variant.preorder,
+            expected_at=variant.expected_at,
+            max_per_order=variant.max_per_order,
+            max_per_customer=variant.max_per_customer,
+        )
+    )
+    cleared = {"backorder_limit": 0, "is_preorder": False}
+    return {name: cleared.get(name) if value is None else value for name, value in terms.items()}
 
 
 def _bounded(variants: list[Any]) -> list[Any]:

@@ -16,13 +16,19 @@ from strawberry.tools import merge_types
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
-from headless.graphql.inventory import InventoryMutations, InventoryQueries
-from headless.graphql.live import CartChanged, OrderStatusChanged, StockChanged, Subscription
+from headless.graphql.inventory.mutations import StockMutations
+from headless.graphql.inventory.places import LocationMutations
+from headless.graphql.inventory.queries import InventoryQueries
+from headless.graphql.inventory.transfers import TransferMutations
+from headless.graphql.inventory.waiting import WaitingMutations
+from headless.graphql.live.subscriptions import Subscription
+from headless.graphql.live.types import EVENTS
 from headless.graphql.nodes import NodeQueries
+from headless.graphql.operations import OperationsQueries
 from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
-from headless.graphql.shop import ShopQueries
+from headless.graphql.shop import ShopMutations, ShopQueries
 
 Resolver = Callable[[Any, Any], Any]
 
@@ -50,16 +56,29 @@ class _Schema(strawberry.Schema):
         return []
 
 
-Query = merge_types("Query", (ShopQueries, CatalogQueries, CartQueries, OrderQueries, InventoryQueries, NodeQueries))
+Query = merge_types(
+    "Query", (ShopQueries, CatalogQueries, CartQueries, OrderQueries, InventoryQueries, OperationsQueries, NodeQueries)
+)
 Mutation = merge_types(
-    "Mutation", (CartMutations, CheckoutMutations, OrderMutations, ProductMutations, InventoryMutations)
+    "Mutation",
+    (
+        CartMutations,
+        CheckoutMutations,
+        OrderMutations,
+        ProductMutations,
+        StockMutations,
+        LocationMutations,
+        TransferMutations,
+        WaitingMutations,
+        ShopMutations,
+    ),
 )
 
 strawberry_schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[StockChanged, OrderStatusChanged, CartChanged],
+    types=list(EVENTS),
     directives=[in_context],
     config=StrawberryConfig(scalar_map=SCALARS, info_class=strawberry.Info),
 )

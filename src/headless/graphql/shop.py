@@ -1,18 +1,34 @@
 """How do the shop and its channels look in the API?"""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import strawberry
+from strawberry import UNSET
 
 from headless.accounts.rules import Permission
-from headless.graphql.context import Info
-from headless.graphql.declare import PUBLIC, field, id_of, query, view
+from headless.graphql.context import Info, given
+from headless.graphql.declare import (
+    PUBLIC,
+    decoded,
+    errors,
+    field,
+    id_of,
+    input_type,
+    mutation,
+    payload,
+    query,
+    view,
+)
+from headless.graphql.errors import UserError
 from headless.graphql.nodes import Node, finds
 from headless.graphql.scalars import CountryCode, CurrencyCode, LanguageCode
+from headless.inventory.allocation import AllocationStrategy
 from headless.platform.db import Record
 from headless.platform.errors import Unavailable
-from headless.shop import models, queries
+from headless.shop import models, queries, service
+
+strawberry.enum(AllocationStrategy, description="In which order locations give their stock to orders.")
 
 
 @view(models.Channel)
@@ -24,6 +40,27 @@ class Channel(Node):
     currency_code: CurrencyCode
     default_country: CountryCode
     default_language: LanguageCode
+
+    @field(requires=Permission.READ_INVENTORY)
+    def allocation_strategy(self: models.Channel) -> AllocationStrategy | None:
+        """In which order locations give their stock to orders."""
+        return AllocationStrategy(self.allocation_strategy)
+
+
+@input_type
+class ChannelUpdateInput:
+    """What becomes of a channel: an omitted field stays."""
+
+    id: strawberry.ID
+    allocation_strategy: AllocationStrategy | None = UNSET
+
+
+@payload
+class ChannelUpdatePayload:
+    """The channel as it is now."""
+
+    channel: Channel | None = None
+    user_errors: list[UserError] = strawberry.field(default_factory=errors)
 
 
 @finds("channel", "Channel")
@@ -59,6 +96,18 @@ class Staff:
 class Viewer:
     staff: Staff | None = strawberry.field(description="The API token's name; null for shoppers.")
     permissions: list[str] = strawberry.field(description="What the caller may read and change.")
+
+
+@strawberry.type
+class ShopMutations:
+    @mutation(requires=Permission.WRITE_SETTINGS)
+    async def channel_update(self, info: Info, input: ChannelUpdateInput) -> ChannelUpdatePayload | None:
+        """Change how a channel works."""
+        channel_id = decoded("channel", input.id, "id")
+        changes = {name: value for name, value in given(allocation_strategy=input.allocation_strategy).items() if value}
+        async with info.context.transaction() as session:
+            channel = await service.update_channel(session, channel_id, changes)
+        return ChannelUpdatePayload(channel=cast("Channel", channel))
 
 
 @strawberry.type

@@ -9,6 +9,14 @@ class OutOfStock(Refusal):
     """There is less in stock than asked for."""
 
 
+class MaxQuantityExceeded(Refusal):
+    """This is more than one order or one customer may have. Lower the quantity."""
+
+
+class BundleInvalid(Refusal):
+    """This can't be a bundle of these parts."""
+
+
 class InvalidQuantity(Refusal):
     """A quantity is out of its range."""
 
@@ -27,3 +35,19 @@ class UnknownQuantityName(Refusal):
 
 class LocationInactive(Refusal):
     """This location holds no stock at present."""
+
+
+class LocationInUse(Refusal):
+    """Units are reserved, committed or incoming at this location."""
+
+
+class TransferClosed(Refusal):
+    """This transfer was received or cancelled."""
+
+
+class MoreThanSent(Refusal):
+    """More would arrive than is on its way."""
+
+
+class InStock(Refusal):
+    """This can be bought now: there is nothing to wait for."""

@@ -168,8 +168,8 @@ class StockRequest(SQLModel, table=True):
         CheckConstraint("status IN ('WAITING', 'SERVED', 'CANCELLED')", name="status"),
         Index(
             "uq_stock_request_waiting",
-            "variant_id",
             "email",
+            "variant_id",
             unique=True,
             sqlite_where=text("status = 'WAITING'"),
             postgresql_where=text("status = 'WAITING'"),

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, FromClause, and_, case, cast, func, or_, select
 
 from headless.catalog.models import variants
-from headless.inventory.models import allocations, levels, locations, movements
+from headless.inventory.models import allocations, bundle_parts, levels, locations, movements
 from headless.inventory.rules import Stock, Take
 from headless.platform import pages
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 
+SELLS = and_(locations.c.is_active, locations.c.ships_orders)
+"""Orders ship from there."""
 AVAILABLE = levels.c.on_hand - levels.c.reserved - levels.c.committed - levels.c.damaged - levels.c.safety_stock
 
 
@@ -26,38 +28,89 @@ class Sellable:
 
     is_tracked: bool
     quantity: int
+    on_shelf: int = 0
+    """Units of these that are there now, not on back-order."""
 
     def grants(self, wanted: int) -> bool:
         return not self.is_tracked or self.quantity >= wanted
 
 
+def sellable_units(variant: FromClause = variants, *, with_backorders: bool = True) -> ColumnElement[int | None]:
+    """Units of a variant that a checkout would grant, as a subquery of its row; null when it isn't tracked.
+
+    The same rule as `rules.sellable`; of a bundle as many as its scarcest part allows.
+    """
+    part = variants.alias("part")
+    of_parts = (
+        select(func.min(_own_units(part, with_backorders) // bundle_parts.c.quantity))
+        .join(part, part.c.id == bundle_parts.c.part_id)
+        .where(bundle_parts.c.bundle_id == variant.c.id, part.c.is_tracked)
+        .correlate(variant)
+        .scalar_subquery()
+    )
+    own = case((variant.c.is_tracked, _own_units(variant, with_backorders)), else_=None)
+    return case((variant.c.is_bundle, of_parts), else_=own)
+
+
+def _own_units(variant: FromClause, with_backorders: bool) -> ColumnElement[int]:
+    units_sum: ColumnElement[int] = func.sum(case((AVAILABLE > 0, AVAILABLE), else_=0))
+    if with_backorders:
+        left = variant.c.backorder_limit - func.sum(case((AVAILABLE < 0, -AVAILABLE), else_=0))
+        units_sum = units_sum + case((left > 0, left), else_=0)
+    units = (
+        select(cast(units_sum, BigInteger))
+        .select_from(levels.join(locations, locations.c.id == levels.c.location_id))
+        .where(levels.c.variant_id == variant.c.id, SELLS)
+        .correlate(variant)
+        .scalar_subquery()
+    )
+    return func.coalesce(units, 0)
+
+
 async def sellable_by_variant(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Sellable]:
-    free = case((and_(locations.c.is_active, AVAILABLE > 0), AVAILABLE), else_=0)
-    rows = await session.execute(
-        select(variants.c.id, variants.c.is_tracked, func.coalesce(func.sum(free), 0).label("quantity"))
-        .outerjoin(levels, levels.c.variant_id == variants.c.id)
-        .outerjoin(locations, locations.c.id == levels.c.location_id)
-        .where(any_of(variants.c.id, keys))
-        .group_by(variants.c.id, variants.c.is_tracked)
-    )
-    return {row.id: Sellable(row.is_tracked, int(row.quantity)) for row in rows}
+    units = sellable_units().label("units")
+    # Only what can be owed, itself or by a part, needs a second look at its levels.
+    can_owe = or_(variants.c.is_bundle, variants.c.backorder_limit > 0)
+    on_shelf = case((can_owe, sellable_units(with_backorders=False)), else_=None).label("on_shelf")
+    rows = await session.execute(select(variants.c.id, units, on_shelf).where(any_of(variants.c.id, keys)))
+    return {row.id: _sellable(row.units, row.on_shelf) for row in rows}
 
 
-async def available_by_product(session: Session, product_ids: Sequence[UUID]) -> Mapping[UUID, bool]:
-    """Whether anything of a product can be bought."""
-    stocked = (
-        select(levels.c.variant_id)
-        .join(locations, locations.c.id == levels.c.location_id)
-        .where(levels.c.variant_id == variants.c.id, locations.c.is_active, AVAILABLE > 0)
-        .exists()
-    )
+def _sellable(units: int | None, on_shelf: int | None) -> Sellable:
+    quantity = int(units or 0)
+    return Sellable(units is not None, quantity, quantity if on_shelf is None else int(on_shelf))
+
+
+def is_buyable(product_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether a product has a variant that can be bought."""
+    units = sellable_units()
+    return select(variants.c.id).where(variants.c.product_id == product_id, or_(units.is_(None), units > 0)).exists()
+
+
+async def bundles_of(session: Session, part_ids: Sequence[UUID]) -> Sequence[Record]:
+    """The bundles that variants are part of."""
+    return (await session.execute(select(bundle_parts).where(any_of(bundle_parts.c.part_id, part_ids)))).all()
+
+
+async def bundles_among(session: Session, variant_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these variants are bundles."""
+    rows = await session.execute(select(variants.c.id).where(any_of(variants.c.id, variant_ids), variants.c.is_bundle))
+    return set(rows.scalars())
+
+
+async def parts_by_bundle(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
+    """What bundles are made of, each part with whether its stock is tracked."""
+    c = bundle_parts.c
     rows = await session.execute(
-        select(variants.c.product_id)
-        .where(any_of(variants.c.product_id, product_ids), ~variants.c.is_tracked | stocked)
-        .distinct()
+        select(c.bundle_id, c.part_id, c.quantity, variants.c.is_tracked)
+        .join(variants, variants.c.id == c.part_id)
+        .where(any_of(c.bundle_id, keys))
+        .order_by(c.bundle_id, c.part_id)
     )
-    buyable = set(rows.scalars())
-    return {product_id: product_id in buyable for product_id in product_ids}
+    by_bundle: defaultdict[UUID, list[Record]] = defaultdict(list)
+    for row in rows:
+        by_bundle[row.bundle_id].append(row)
+    return by_bundle
 
 
 async def stocks_by_variant(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Stock]]:
@@ -74,20 +127,25 @@ async def locked_stocks(session: Session, keys: Sequence[UUID]) -> Mapping[UUID,
 
 def _stock_rows(keys: Sequence[UUID]) -> Any:
     c = levels.c
+    is_part = select(bundle_parts.c.part_id).where(bundle_parts.c.part_id == c.variant_id).correlate(levels).exists()
     return (
         select(
             c.variant_id,
             c.location_id,
             locations.c.position,
-            locations.c.is_active,
+            SELLS,
             c.on_hand,
             c.reserved,
             c.committed,
             c.damaged,
             c.safety_stock,
             c.incoming,
+            locations.c.country_code,
+            variants.c.backorder_limit,
+            is_part,
         )
         .join(locations, locations.c.id == c.location_id)
+        .join(variants, variants.c.id == c.variant_id)
         .where(any_of(c.variant_id, keys))
         .order_by(c.variant_id, c.location_id)
     )
@@ -127,21 +185,9 @@ async def movements_by_group(session: Session, keys: Sequence[UUID]) -> Mapping[
     return by_group
 
 
-async def movement_page(
-    session: Session, window: pages.Window, *, variant_id: UUID | None = None, location_id: UUID | None = None
-) -> pages.Slice:
-    """The ledger, newest first."""
-    condition: ColumnElement[bool] = true()
-    if variant_id is not None:
-        condition = and_(condition, movements.c.variant_id == variant_id)
-    if location_id is not None:
-        condition = and_(condition, movements.c.location_id == location_id)
-    order = pages.Order("ID", (movements.c.id,), is_descending=True)
-
-    async def count(session: Session) -> int:
-        return int(await session.scalar(select(func.count()).select_from(movements).where(condition)) or 0)
-
-    return await pages.fetch(session, select(movements).where(condition), order=order, window=window, count=count)
+async def movements_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    rows = await session.execute(select(movements).where(any_of(movements.c.id, keys)))
+    return {row.id: row for row in rows}
 
 
 async def committed_by_line(session: Session, line_ids: Sequence[UUID]) -> Mapping[UUID, list[Take]]:

@@ -1,8 +1,8 @@
-"""Which location gives how much, and what is a level worth?"""
+"""What is a level worth, and what is wanted and taken of it?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,18 +13,24 @@ MAX_QUANTITY = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """A variant's counted quantities at one location."""
+    """A variant's counted quantities at one location.
+
+    `sells` tells whether orders ship from there; `backorder_limit` is the variant's, over all locations.
+    """
 
     variant_id: UUID
     location_id: UUID
     position: int
-    is_active: bool
+    sells: bool
     on_hand: int = 0
     reserved: int = 0
     committed: int = 0
     damaged: int = 0
     safety_stock: int = 0
     incoming: int = 0
+    country_code: str | None = None
+    backorder_limit: int = 0
+    is_part: bool = False
 
     @property
     def available(self) -> int:
@@ -54,6 +60,16 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Purchase:
+    """Units of a line's variant of which one customer may have at most `limit` in all."""
+
+    line_id: UUID
+    variant_id: UUID
+    quantity: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shortage:
     """A variant of which less can be given than all lines together want."""
 
@@ -63,40 +79,16 @@ class Shortage:
 
 
 def sellable(stocks: Sequence[Stock]) -> int:
-    """Units that a checkout would grant: what active locations have free, negative ones not deducted from others."""
-    return sum(max(stock.available, 0) for stock in stocks if stock.is_active)
+    """Units of one variant that a checkout would grant: what selling locations have free, and may owe beyond that.
 
-
-def allocate(stocks: Mapping[UUID, Sequence[Stock]], demands: Sequence[Demand]) -> tuple[list[Take], list[Shortage]]:
-    """Serve lines from locations in their order of position, splitting where one has too little.
-
-    Either every demand is met in full or the shortages are named and nothing may be taken.
+    What one location lacks isn't deducted from what another has, yet uses the back-order limit up.
     """
-    wanted: dict[UUID, int] = {}
-    for demand in demands:
-        wanted[demand.variant_id] = wanted.get(demand.variant_id, 0) + demand.quantity
-    free = {
-        variant_id: {
-            stock.location_id: stock.available
-            for stock in sorted(stocks.get(variant_id, ()), key=lambda stock: (stock.position, stock.location_id))
-            if stock.is_active and stock.available > 0
-        }
-        for variant_id in wanted
-    }
-    shortages = [
-        Shortage(variant_id, total, sum(free[variant_id].values()))
-        for variant_id, total in wanted.items()
-        if sum(free[variant_id].values()) < total
-    ]
-    if shortages:
-        return [], shortages
-    takes = []
-    for demand in demands:
-        missing = demand.quantity
-        for location_id, has in free[demand.variant_id].items():
-            given = min(has, missing)
-            if given:
-                takes.append(Take(demand.line_id, demand.variant_id, location_id, given))
-                free[demand.variant_id][location_id] -= given
-                missing -= given
-    return takes, []
+    selling = [stock for stock in stocks if stock.sells]
+    return sum(max(stock.available, 0) for stock in selling) + headroom(selling)
+
+
+def headroom(selling: Sequence[Stock]) -> int:
+    """Units that may yet be sold beyond what there is; only a location with a level can owe them."""
+    if not selling:
+        return 0
+    return max(0, selling[0].backorder_limit - sum(max(-stock.available, 0) for stock in selling))

@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from headless.catalog import queries as catalog_queries
-from headless.catalog import service as catalog
-from headless.inventory import queries, rules
+from headless.inventory import ledger, limits, queries, rules
+from headless.inventory.allocation import Routing, Shelves
 from headless.inventory.errors import (
+    BundleInvalid,
     ChangeFromQuantityStale,
     InvalidQuantity,
     LocationInactive,
     OutOfStock,
     UnknownQuantityName,
 )
-from headless.inventory.events import StockChanged
-from headless.inventory.models import allocations, levels, locations, movements
-from headless.inventory.rules import COUNTED, Demand, Shortage, Stock, Take
-from headless.platform import clock, ids, outbox
+from headless.inventory.ledger import Entry, Why
+from headless.inventory.models import allocations, levels, locations
+from headless.inventory.rules import Demand, Purchase, Shortage, Take
+from headless.platform import ids
 from headless.platform.db import Session, insert_into
 from headless.platform.errors import NotFound, Refusal, Refused
 
 Key = tuple[UUID, UUID]
 """Variant and location."""
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """What the ledger says about a movement."""
-
-    reason: str
-    actor: str
-    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +50,50 @@ async def create_location(session: Session, *, handle: str, name: str, position:
     return location_id
 
 
-async def reserve(session: Session, owner_id: UUID, demands: Sequence[Demand], why: Why) -> None:
-    """Hold stock for a checkout's lines, all or nothing; raises `Refused` with an `OutOfStock` per short variant."""
-    if not demands:
-        return
-    stocks = await queries.locked_stocks(session, sorted({demand.variant_id for demand in demands}))
-    takes, shortages = rules.allocate(stocks, demands)
-    if shortages:
-        raise Refused([_out_of_stock(shortage, demands) for shortage in shortages])
-    await session.execute(
-        insert(allocations),
-        [
-            {
-                "line_id": take.line_id,
-                "location_id": take.location_id,
-                "owner_id": owner_id,
-                "variant_id": take.variant_id,
-                "quantity": take.quantity,
-                "is_committed": False,
-            }
-            for take in takes
-        ],
-    )
-    await _move(session, stocks, _summed(takes, reserved=1), why)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A wish to hold stock for an owner's lines, all or nothing.
+
+    `purchases` are those of its units that count against a limit per customer, and `buyer` who that is.
+    """
+
+    owner_id: UUID
+    demands: Sequence[Demand]
+    why: Why
+    routing: Routing = field(default_factory=Routing)
+    buyer: bytes | None = None
+    purchases: Sequence[Purchase] = ()
+
+
+async def reserve(session: Session, request: Request) -> None:
+    """Hold stock; raises `Refused` with an `OutOfStock` per short variant, or a `MaxQuantityExceeded`."""
+    refused = (await reserve_all(session, [request])).get(request.owner_id)
+    if refused is not None:
+        raise refused
+
+
+async def reserve_all(session: Session, requests: Sequence[Request]) -> Mapping[UUID, Refused]:
+    """Hold stock for several owners in few statements, in their order; answer by owner why some got nothing."""
+    refused = dict(await limits.exceeded(session, requests))
+    wanted = {demand.variant_id for request in requests for demand in request.demands}
+    stocks = await queries.locked_stocks(session, sorted(wanted)) if wanted else {}
+    shelves = Shelves(stocks)
+    held: list[tuple[Request, Sequence[Take]]] = []
+    for request in requests:
+        if request.owner_id in refused:
+            continue
+        takes, shortages = shelves.take(request.demands, request.routing)
+        if shortages:
+            refused[request.owner_id] = Refused([_out_of_stock(shortage, request.demands) for shortage in shortages])
+        else:
+            held.append((request, takes))
+    await limits.keep(session, [request for request, _takes in held])
+    rows = [row for request, takes in held for row in _allocations(request.owner_id, takes)]
+    if rows:
+        await session.execute(insert(allocations), rows)
+        entries = [Entry(request.why, _summed(takes, reserved=1)) for request, takes in held]
+        await ledger.move(session, stocks, *entries)
+    return refused
 
 
 async def release(session: Session, owner_id: UUID, why: Why) -> None:
@@ -93,9 +105,10 @@ async def release(session: Session, owner_id: UUID, why: Why) -> None:
         .returning(c.line_id, c.variant_id, c.location_id, c.quantity)
     )
     takes = [Take(*row) for row in given]
+    await limits.forget(session, owner_id)
     if takes:
         stocks = await queries.locked_stocks(session, sorted({take.variant_id for take in takes}))
-        await _move(session, stocks, _summed(takes, reserved=-1), why)
+        await ledger.move(session, stocks, Entry(why, _summed(takes, reserved=-1)))
 
 
 async def commit(session: Session, owner_id: UUID, why: Why) -> None:
@@ -107,7 +120,7 @@ async def commit(session: Session, owner_id: UUID, why: Why) -> None:
         .values(is_committed=True)
         .returning(c.line_id, c.variant_id, c.location_id, c.quantity)
     )
-    await _post(session, _summed([Take(*row) for row in kept], reserved=-1, committed=1), why)
+    await ledger.post(session, Entry(why, _summed([Take(*row) for row in kept], reserved=-1, committed=1)))
 
 
 async def recommit(
@@ -127,6 +140,7 @@ async def recommit(
     planned = [
         replace(take, quantity=take.quantity - spoken_for.get(take.location_id, 0))
         for take in (await queries.committed_by_line(session, [line_id])).get(line_id, [])
+        if take.variant_id == variant_id
     ]
     missing = quantity - sum(take.quantity for take in planned if take.location_id == location_id)
     if missing <= 0:
@@ -152,11 +166,11 @@ async def recommit(
     )  # fmt: skip
     await session.execute(
         insertion.on_conflict_do_update(
-            index_elements=["line_id", "location_id"],
+            index_elements=["line_id", "variant_id", "location_id"],
             set_={"quantity": allocations.c.quantity + insertion.excluded.quantity},
         )
     )
-    await _move(session, stocks, moved, why)
+    await ledger.move(session, stocks, Entry(why, moved))
 
 
 async def ship(session: Session, takes: Sequence[Take], why: Why) -> None:
@@ -205,23 +219,31 @@ async def change(session: Session, changes: Sequence[Change], why: Why) -> UUID:
         deltas[wish.variant_id, wish.location_id][counted] += delta
     if problems:
         raise Refused(problems)
-    return await _move(session, stocks, deltas, why)
+    return (await ledger.move(session, stocks, Entry(why, deltas)))[0]
 
 
-async def refresh_availability(session: Session, product_ids: Sequence[UUID]) -> None:
-    """Recompute whether products can be bought, for lists that filter by it."""
-    ordered = sorted(set(product_ids))
-    await catalog.lock_listings(session, ordered)
-    await catalog.write_availability(session, await queries.available_by_product(session, ordered))
+async def ensure_levels(session: Session, variant_ids: Sequence[UUID]) -> None:
+    """Give variants that may be sold beyond their stock a location that can owe them."""
+    first = select(locations.c.id).where(queries.SELLS).order_by(locations.c.position, locations.c.id).limit(1)
+    location_id = await session.scalar(first) if variant_ids else None
+    if location_id is not None:
+        await session.execute(
+            insert_into(session, levels).on_conflict_do_nothing(),
+            [{"variant_id": variant_id, "location_id": location_id} for variant_id in sorted(variant_ids)],
+        )
 
 
 async def _check_places(session: Session, changes: Sequence[Change]) -> None:
     owners = await catalog_queries.owners_of(session, [change.variant_id for change in changes])
     places = await queries.locations_by_id(session, [change.location_id for change in changes])
+    bundles = await queries.bundles_among(session, [change.variant_id for change in changes])
     problems: list[Refusal] = []
     for index, wish in enumerate(changes):
         if wish.variant_id not in owners:
             problems.append(NotFound(field=("changes", index, "variantId")))
+        elif wish.variant_id in bundles:
+            message = "A bundle has no stock of its own: change its parts'."
+            problems.append(BundleInvalid(message, field=("changes", index, "variantId")))
         elif wish.location_id not in places:
             problems.append(NotFound(field=("changes", index, "locationId")))
         elif not places[wish.location_id].is_active:
@@ -241,12 +263,17 @@ async def _settle(session: Session, takes: Sequence[Take], deltas: Mapping[Key, 
             if stock.on_hand + deltas.get((stock.variant_id, stock.location_id), {}).get("on_hand", 0) < 0:
                 message = f"A count found only {stock.on_hand} of this on hand. Correct the count first."
                 raise OutOfStock(message)
-        await _move(session, stocks, deltas, why)
+        await ledger.move(session, stocks, Entry(why, deltas))
 
 
 async def _take_from_allocation(session: Session, take: Take) -> None:
     c = allocations.c
-    mine = (c.line_id == take.line_id, c.location_id == take.location_id, c.is_committed)
+    mine = (
+        c.line_id == take.line_id,
+        c.variant_id == take.variant_id,
+        c.location_id == take.location_id,
+        c.is_committed,
+    )
     gone = await session.execute(delete(allocations).where(*mine, c.quantity == take.quantity).returning(c.line_id))
     if gone.first() is None:
         less = await session.execute(
@@ -260,81 +287,18 @@ async def _take_from_allocation(session: Session, take: Take) -> None:
             raise OutOfStock(message)
 
 
-async def _move(
-    session: Session,
-    stocks: Mapping[UUID, Sequence[Stock]],
-    deltas: Mapping[Key, Mapping[str, int]],
-    why: Why,
-) -> UUID:
-    """Write locked levels and their ledger; tell of variants whose sellable quantity changed."""
-    before = {(stock.variant_id, stock.location_id): stock for per in stocks.values() for stock in per}
-    after = dict(before)
-    for key, names in deltas.items():
-        after[key] = replace(after[key], **{name: getattr(after[key], name) + by for name, by in names.items()})
-    group_id = await _post(session, deltas, why)
-    await _tell(session, before.values(), after.values())
-    return group_id
-
-
-async def _post(session: Session, deltas: Mapping[Key, Mapping[str, int]], why: Why) -> UUID:
-    """Change levels, in the order of their ids, and write the ledger."""
-    group_id, at = ids.new(), clock.now()
-    moved = {key: {name: by for name, by in names.items() if by} for key, names in sorted(deltas.items())}
-    moved = {key: names for key, names in moved.items() if names}
-    if not moved:
-        return group_id
-    c = levels.c
-    connection = await session.connection()
-    await connection.execute(
-        update(levels)
-        .where(c.variant_id == bindparam("of_variant"), c.location_id == bindparam("of_location"))
-        .values({name: c[name] + bindparam(f"by_{name}") for name in COUNTED}),
-        [
-            {
-                "of_variant": key[0],
-                "of_location": key[1],
-                **{f"by_{name}": names.get(name, 0) for name in COUNTED},
-            }
-            for key, names in moved.items()
-        ],
-    )
-    await session.execute(
-        insert(movements),
-        [
-            {
-                "id": ids.new(),
-                "group_id": group_id,
-                "variant_id": key[0],
-                "location_id": key[1],
-                "name": name,
-                "delta": by,
-                "reason": why.reason,
-                "reference": why.reference,
-                "actor": why.actor,
-                "occurred_at": at,
-            }
-            for key, names in moved.items()
-            for name, by in names.items()
-        ],
-    )
-    return group_id
-
-
-async def _tell(session: Session, before: Any, after: Any) -> None:
-    was, is_now = _sellable(before), _sellable(after)
-    changed = [variant_id for variant_id, quantity in is_now.items() if quantity != was[variant_id]]
-    flipped = [variant_id for variant_id in changed if (was[variant_id] > 0) != (is_now[variant_id] > 0)]
-    if flipped:
-        owners = await catalog_queries.owners_of(session, flipped)
-        await refresh_availability(session, list(owners.values()))
-    outbox.record(session, *(StockChanged(variant_id) for variant_id in changed))
-
-
-def _sellable(stocks: Any) -> dict[UUID, int]:
-    by_variant: defaultdict[UUID, list[Stock]] = defaultdict(list)
-    for stock in stocks:
-        by_variant[stock.variant_id].append(stock)
-    return {variant_id: rules.sellable(per) for variant_id, per in by_variant.items()}
+def _allocations(owner_id: UUID, takes: Sequence[Take]) -> list[dict[str, object]]:
+    return [
+        {
+            "line_id": take.line_id,
+            "variant_id": take.variant_id,
+            "location_id": take.location_id,
+            "owner_id": owner_id,
+            "quantity": take.quantity,
+            "is_committed": False,
+        }
+        for take in takes
+    ]
 
 
 def _summed(takes: Sequence[Take], **signs: int) -> Mapping[Key, Mapping[str, int]]:

@@ -20,7 +20,8 @@ from headless.catalog.rules import Option
 from headless.catalog.service import ImageDraft, ProductDraft
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
-from headless.inventory.service import Change, Why
+from headless.inventory.ledger import Why
+from headless.inventory.service import Change
 from headless.merchandising import demo_images, opening, service
 from headless.merchandising.service import NewVariant
 from headless.platform.db import Database, Record, Session

@@ -11,8 +11,11 @@ from uuid import UUID
 
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
+from headless.catalog import variants as catalog_variants
 from headless.catalog.events import ProductUpdated
-from headless.catalog.service import ProductDraft, VariantDraft
+from headless.catalog.service import ProductDraft
+from headless.catalog.variants import VariantDraft
+from headless.inventory import ledger
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
 from headless.inventory.events import StockChanged
@@ -21,6 +24,7 @@ from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, Refusal, Refused
 from headless.pricing import queries as pricing_queries
 from headless.pricing import service as pricing
+from headless.pricing.events import PriceChanged
 from headless.pricing.service import NewPrice
 from headless.shop import queries as shop_queries
 
@@ -104,40 +108,43 @@ async def update_variants(
     variant_ids = [change.id for change in changes]
     before = await inventory_queries.sellable_by_variant(session, variant_ids)
     wished = [(change.id, change.expected_version, change.columns) for change in changes]
-    await catalog.update_variants(session, product_id, wished, actor=actor)
+    await catalog_variants.update_variants(session, product_id, wished, actor=actor)
     await pricing.set_prices(session, channel.id, await _new_prices(session, changes, channel))
-    if any("is_tracked" in change.columns for change in changes):
+    if any({"is_tracked", "backorder_limit"} & change.columns.keys() for change in changes):
+        owing = [change.id for change in changes if change.columns.get("backorder_limit")]
+        await inventory.ensure_levels(session, owing)
         after = await inventory_queries.sellable_by_variant(session, variant_ids)
-        flipped = [variant_id for variant_id in after if after[variant_id] != before[variant_id]]
-        if flipped:
-            await inventory.refresh_availability(session, [product_id])
-            outbox.record(session, *(StockChanged(variant_id) for variant_id in flipped))
+        await ledger.announce(session, [key for key in after if after[key] != before[key]])
 
 
 async def publish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
-    """Show a product in a channel; whoever watches its stock hears of it."""
+    """Show a product in a channel; whoever watches its stock or prices hears of it."""
     await catalog.publish(session, product_id, channel_id=channel_id)
-    await _tell_watchers(session, product_id)
+    await _tell_watchers(session, product_id, [channel_id])
 
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
-    """Hide a product in a channel; whoever watches its stock hears of it."""
+    """Hide a product in a channel; whoever watches its stock or prices hears of it."""
     await catalog.unpublish(session, product_id, channel_id=channel_id)
-    await _tell_watchers(session, product_id)
+    await _tell_watchers(session, product_id, [channel_id])
 
 
 async def update_product(
     session: Session, product_id: UUID, *, expected_version: int, changes: Mapping[str, Any], actor: str
 ) -> None:
-    """Do what catalog's does; when the status changes, whoever watches its stock hears of it."""
+    """Do what catalog's does; when the status changes, whoever watches its stock or prices hears."""
     await catalog.update_product(session, product_id, expected_version=expected_version, changes=changes, actor=actor)
     if "status" in changes:
-        await _tell_watchers(session, product_id)
+        await _tell_watchers(session, product_id, [row.id for row in await shop_queries.all_channels(session)])
 
 
-async def _tell_watchers(session: Session, product_id: UUID) -> None:
+async def _tell_watchers(session: Session, product_id: UUID, channel_ids: Sequence[UUID]) -> None:
+    """What isn't published is neither in stock nor priced, as far as shoppers know."""
     variants = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
     outbox.record(session, *(StockChanged(variant.id) for variant in variants))
+    outbox.record(
+        session, *(PriceChanged(variant.id, channel_id) for variant in variants for channel_id in channel_ids)
+    )
 
 
 async def _add_variants(
@@ -149,13 +156,14 @@ async def _add_variants(
     channel: Record,
     actor: str,
 ) -> list[UUID]:
-    variant_ids = await catalog.create_variants(session, product_id, new_variants, actor=actor)
+    variant_ids = await catalog_variants.create_variants(session, product_id, new_variants, actor=actor)
     await pricing.set_prices(session, channel.id, dict(zip(variant_ids, prices, strict=True)))
-    # Tracked ones have no stock yet: what puts it there tells of it and refreshes what lists filter by.
-    untracked = [variant_id for variant_id, new in zip(variant_ids, new_variants, strict=True) if not new.is_tracked]
-    if untracked:
-        await inventory.refresh_availability(session, [product_id])
-        outbox.record(session, *(StockChanged(variant_id) for variant_id in untracked))
+    # Others have no stock yet: what puts it there tells of it and refreshes what lists filter by.
+    made = list(zip(variant_ids, new_variants, strict=True))
+    await inventory.ensure_levels(session, [variant_id for variant_id, new in made if new.backorder_limit])
+    await ledger.announce(
+        session, [variant_id for variant_id, new in made if not new.is_tracked or new.backorder_limit]
+    )
     return variant_ids
 
 

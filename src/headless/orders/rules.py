@@ -55,7 +55,7 @@ class OrderCancelReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
-    """A line as it is sold."""
+    """A line as it is sold; `parts` of a bundle, `(variant, units in one bundle)`, whose stock is tracked."""
 
     id: UUID
     variant_id: UUID
@@ -68,6 +68,7 @@ class PlacedLine:
     compare_at_amount: int | None
     is_tracked: bool
     attributes: tuple[tuple[str, str], ...] = ()
+    parts: tuple[tuple[UUID, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

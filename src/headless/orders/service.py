@@ -1,10 +1,9 @@
-"""How is an order placed, shipped and cancelled? Its statuses have one writer: `_derive`."""
+"""How is an order placed and cancelled? Its statuses have one writer: `derive`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +12,13 @@ from sqlalchemy import func, insert, select, update
 from headless.fulfillment import queries as fulfillment_queries
 from headless.fulfillment import service as fulfillment
 from headless.fulfillment.models import FulfillmentStatus
-from headless.fulfillment.service import Part, Tracking
+from headless.inventory import limits
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
-from headless.inventory.errors import InvalidQuantity
-from headless.inventory.rules import Take
-from headless.inventory.service import Why
+from headless.inventory.ledger import Why
 from headless.orders import queries, rules
 from headless.orders.errors import (
-    FulfillmentStatusInvalid,
-    NothingToFulfill,
     OrderNotCancellable,
-    OrderNotFulfillable,
 )
 from headless.orders.events import OrderPlaced, OrderStatusChanged, OrderUpdated
 from headless.orders.models import order_lines, order_number, orders
@@ -114,6 +108,7 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
                 "compare_at_amount": line.compare_at_amount,
                 "total_amount": line.quantity * line.unit_amount,
                 "is_tracked": line.is_tracked,
+                "parts": [{"variant_id": str(key), "quantity": units} for key, units in line.parts] or None,
                 "attributes": [{"key": key, "value": value} for key, value in line.attributes],
             }
             for position, line in enumerate(placement.lines, start=1)
@@ -121,99 +116,6 @@ async def place(session: Session, placement: Placement, *, order_id: UUID, is_ca
     )
     outbox.record(session, OrderPlaced(order_id), OrderStatusChanged(order_id, statuses.status.value, None, 1))
     return order
-
-
-async def create_fulfillment(
-    session: Session,
-    order_id: UUID,
-    wanted: Sequence[tuple[UUID, int]],
-    *,
-    location_id: UUID | None,
-    tracking: Tracking | None,
-    is_shipped: bool,
-    actor: str,
-) -> UUID:
-    """Ship units `(order line, quantity)`, or prepare them; without a location from where the stock is committed.
-
-    Raises `NotFound`, `InvalidQuantity`, `NothingToFulfill`, `OrderNotFulfillable` or `OutOfStock`.
-    """
-    order = await lock(session, order_id)
-    if order.cancelled_at is not None:
-        raise OrderNotFulfillable(field=("orderId",))
-    lines = {line.id: line for line in (await queries.lines_by_order(session, [order_id])).get(order_id, [])}
-    in_fulfillments = await queries.units_in_fulfillments(session, [order_id])
-    if location_id is not None and location_id not in await inventory_queries.locations_by_id(session, [location_id]):
-        raise NotFound(field=("locationId",))
-    asked = _asked(wanted, lines, in_fulfillments)
-    why = Why("fulfillment", actor, reference=ids.encode("order", order_id))
-    parts: list[Part] = []
-    tracked = {lines[line_id].variant_id for line_id in asked if lines[line_id].is_tracked}
-    await inventory_queries.locked_stocks(session, sorted(tracked))
-    for line_id, quantity in sorted(asked.items()):
-        line = lines[line_id]
-        preparing = await _preparing(session, line)
-        if line.is_tracked and location_id is not None:
-            await inventory.recommit(
-                session,
-                line_id,
-                variant_id=line.variant_id,
-                quantity=quantity,
-                location_id=location_id,
-                spoken_for=preparing,
-                why=why,
-            )
-        parts += await _parts(session, line, quantity, location_id=location_id, preparing=preparing)
-    if is_shipped:
-        await inventory.ship(session, _takes(parts), why)
-    fulfillment_id = await fulfillment.create(session, order_id, parts, tracking=tracking, is_shipped=is_shipped)
-    await _derive(session, order_id, actor=actor)
-    return fulfillment_id
-
-
-def _asked(
-    wanted: Sequence[tuple[UUID, int]], lines: Mapping[UUID, Record], in_fulfillments: Mapping[UUID, int]
-) -> Mapping[UUID, int]:
-    """Sum what is asked of each line and refuse more than is left to ship."""
-    asked: dict[UUID, int] = {}
-    for index, (line_id, quantity) in enumerate(wanted):
-        if line_id not in lines:
-            raise NotFound(field=("lines", index, "orderLineId"))
-        if quantity < 1:
-            message = f"A quantity is at least 1; {quantity} is not."
-            raise InvalidQuantity(message, field=("lines", index, "quantity"))
-        asked[line_id] = asked.get(line_id, 0) + quantity
-        line = lines[line_id]
-        left = rules.Progress(line.quantity, line.cancelled_quantity, in_fulfillments[line_id]).fulfillable
-        if asked[line_id] > left:
-            message = f"{left} of this line are left to ship."
-            raise NothingToFulfill(message, field=("lines", index, "quantity"))
-    if not asked:
-        message = "Name at least one line to ship."
-        raise NothingToFulfill(message, field=("lines",))
-    return asked
-
-
-async def ship_fulfillment(session: Session, fulfillment_id: UUID, *, tracking: Tracking | None, actor: str) -> UUID:
-    """Send a prepared shipment off; answer its order. Raises `NotFound` or `FulfillmentStatusInvalid`."""
-    order_id = await _order_of(session, fulfillment_id)
-    if not await fulfillment.mark_shipped(session, fulfillment_id, tracking=tracking):
-        message = "Only a shipment that is PENDING can be shipped."
-        raise FulfillmentStatusInvalid(message, field=("fulfillmentId",))
-    lines = (await fulfillment_queries.lines_by_fulfillment(session, [fulfillment_id])).get(fulfillment_id, [])
-    parts = [Part(line.order_line_id, line.variant_id, line.location_id, line.quantity) for line in lines]
-    await inventory.ship(session, _takes(parts), Why("fulfillment", actor, reference=ids.encode("order", order_id)))
-    await _derive(session, order_id, actor=actor)
-    return order_id
-
-
-async def deliver_fulfillment(session: Session, fulfillment_id: UUID, *, at: datetime | None, actor: str) -> UUID:
-    """Note that a shipment has arrived; answer its order. Raises `NotFound` or `FulfillmentStatusInvalid`."""
-    order_id = await _order_of(session, fulfillment_id)
-    if not await fulfillment.mark_delivered(session, fulfillment_id, at=at or clock.now()):
-        message = "Only a shipment that is SHIPPED can be delivered."
-        raise FulfillmentStatusInvalid(message, field=("fulfillmentId",))
-    await _derive(session, order_id, actor=actor)
-    return order_id
 
 
 async def cancel(session: Session, order_id: UUID, *, reason: OrderCancelReason, restock: bool, actor: str) -> None:
@@ -243,8 +145,9 @@ async def cancel(session: Session, order_id: UUID, *, reason: OrderCancelReason,
     await session.execute(
         update(orders).where(orders.c.id == order_id).values(cancelled_at=clock.now(), cancel_reason=reason)
     )
+    await limits.forget(session, order.checkout_id)
     await inventory.uncommit(session, takes, why, restock=restock)
-    await _derive(session, order_id, actor=actor)
+    await derive(session, order_id, actor=actor)
 
 
 async def settle_refunds(database: Database, providers: Providers, *, order_id: UUID | None = None) -> int:
@@ -264,7 +167,7 @@ async def settle_refunds(database: Database, providers: Providers, *, order_id: 
                 await lock(session, refund.order_id)
             await payments.settle_refund(session, refund, payment=payment, done=done)
             if refund.order_id is not None:
-                await _derive(session, refund.order_id, actor="payments")
+                await derive(session, refund.order_id, actor="payments")
 
     await jobs.each(due, settle, name="settle_refunds")
     return len(due)
@@ -278,49 +181,8 @@ async def lock(session: Session, order_id: UUID) -> Record:
     return row
 
 
-async def _order_of(session: Session, fulfillment_id: UUID) -> UUID:
-    found = (await fulfillment_queries.fulfillments_by_id(session, [fulfillment_id])).get(fulfillment_id)
-    if found is None:
-        raise NotFound(field=("fulfillmentId",))
-    await lock(session, found.order_id)
-    return UUID(str(found.order_id))
-
-
-async def _preparing(session: Session, line: Record) -> dict[UUID, int]:
-    """Units of a line by location that shipments in preparation will take."""
-    preparing: dict[UUID, int] = {}
-    for part in (await fulfillment_queries.lines_by_order(session, [line.order_id])).get(line.order_id, []):
-        if part.order_line_id == line.id and part.status == FulfillmentStatus.PENDING and part.location_id is not None:
-            preparing[part.location_id] = preparing.get(part.location_id, 0) + part.quantity
-    return preparing
-
-
-async def _parts(
-    session: Session, line: Record, quantity: int, *, location_id: UUID | None, preparing: Mapping[UUID, int]
-) -> list[Part]:
-    if not line.is_tracked:
-        return [Part(line.id, line.variant_id, location_id, quantity)]
-    owed = (await inventory_queries.committed_by_line(session, [line.id])).get(line.id, [])
-    parts, missing = [], quantity
-    for take in sorted(owed, key=lambda take: take.location_id != location_id):
-        given = min(take.quantity - preparing.get(take.location_id, 0), missing)
-        if given > 0:
-            parts.append(Part(line.id, line.variant_id, take.location_id, given))
-            missing -= given
-    if missing:
-        raise NothingToFulfill(field=("lines",))
-    return parts
-
-
-def _takes(parts: Sequence[Part]) -> list[Take]:
-    return [
-        Take(part.order_line_id, part.variant_id, part.location_id, part.quantity)
-        for part in parts
-        if part.variant_id is not None and part.location_id is not None
-    ]
-
-
-async def _derive(session: Session, order_id: UUID, *, actor: str) -> None:
+async def derive(session: Session, order_id: UUID, *, actor: str) -> None:
+    """Write an order's statuses as they follow from what has happened, and tell."""
     order = await lock(session, order_id)
     statuses = rules.derive(await _happened(session, order))
     await session.execute(

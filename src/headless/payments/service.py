@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from dataclasses import asdict
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from headless.payments.errors import UnknownPaymentProvider
 from headless.payments.models import payments, refunds
@@ -23,7 +23,7 @@ from headless.payments.rules import (
     Provider,
     RefundStatus,
 )
-from headless.platform import clock, crypto, ids
+from headless.platform import clock, crypto, failpoints, ids
 from headless.platform.db import Record, Session
 from headless.platform.errors import Fault
 
@@ -63,36 +63,49 @@ class Providers:
             raise AnswerLost from error
 
 
-async def begin(
-    session: Session,
-    payment_id: UUID,
-    *,
-    checkout_id: UUID,
-    provider: str,
-    token: str,
-    amount: int,
-    currency: str,
-    lease: timedelta,
-) -> Record:
-    """Write down the intent to be paid."""
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The intent to be paid: an amount in minor units, asked for with a provider's token."""
+
+    id: UUID
+    checkout_id: UUID
+    provider: str
+    token: str
+    amount: int
+    currency: str
+    lease: timedelta
+
+
+async def begin_all(session: Session, intents: Sequence[Intent]) -> Mapping[UUID, Record]:
+    """Write down intents to be paid; answer the payments by id."""
+    if not intents:
+        return {}
     at = clock.now()
     begun = await session.execute(
-        insert(payments)
-        .values(
-            id=payment_id,
-            checkout_id=checkout_id,
-            provider=provider,
-            token_digest=crypto.digest(token),
-            amount=amount,
-            currency=currency,
-            status=PaymentStatus.STARTED,
-            leased_until=at + lease,
-            created_at=at,
-            updated_at=at,
-        )
-        .returning(*payments.c)
+        insert(payments).returning(*payments.c),
+        [
+            {
+                "id": intent.id,
+                "checkout_id": intent.checkout_id,
+                "provider": intent.provider,
+                "token_digest": crypto.digest(intent.token),
+                "amount": intent.amount,
+                "currency": intent.currency,
+                "status": PaymentStatus.STARTED,
+                "message": "",
+                "leased_until": at + intent.lease,
+                "created_at": at,
+                "updated_at": at,
+            }
+            for intent in intents
+        ],
     )
-    return begun.one()
+    return {row.id: row for row in begun}
+
+
+async def forget(session: Session, checkout_ids: Sequence[UUID]) -> None:
+    """Drop intents of this transaction that nobody will act on."""
+    await session.execute(delete(payments).where(payments.c.checkout_id.in_(checkout_ids)))
 
 
 async def take_over(session: Session, payment_id: UUID, *, lease: timedelta) -> None:
@@ -139,16 +152,20 @@ async def authorize(
         key=payment.id, token=token, amount=payment.amount, currency=payment.currency, capture=capture,
         return_url=return_url,
     )  # fmt: skip
+    failpoints.reach("payments.before_authorize")
     try:
-        return await providers.ask(providers.named(payment.provider).authorize(request))
+        outcome = await providers.ask(providers.named(payment.provider).authorize(request))
     except AnswerLost:
         log.warning("payment_answer_lost", payment=str(payment.id), provider=payment.provider)
         return None
+    failpoints.reach("payments.after_authorize")
+    return outcome
 
 
 async def inquire(providers: Providers, payment: Record) -> Outcome | None:
     """Ask the provider what became of a payment; one that it never heard of is abandoned. None: no answer again."""
     provider = providers.named(payment.provider)
+    failpoints.reach("payments.before_inquiry")
     try:
         found = await providers.ask(provider.find(payment.id))
         return found if found is not None else await providers.ask(provider.abandon(payment.id))
@@ -186,10 +203,13 @@ async def request_refund(session: Session, payment: Record, *, amount: int, orde
 async def give_back(providers: Providers, refund: Record, payment: Record) -> bool | None:
     """Ask the provider to give money back, outside any transaction; None: the answer was lost."""
     provider = providers.named(payment.provider)
+    failpoints.reach("payments.before_refund")
     try:
-        return await providers.ask(provider.give_back(refund.id, payment=payment.id, amount=refund.amount))
+        done = await providers.ask(provider.give_back(refund.id, payment=payment.id, amount=refund.amount))
     except AnswerLost:
         return None
+    failpoints.reach("payments.after_refund")
+    return done
 
 
 async def settle_refund(session: Session, refund: Record, *, payment: Record, done: bool | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import URL, Connection, Row, Table, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -85,7 +85,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
         """Open a session for reads; it sees one state of a SQLite database, committed rows on PostgreSQL."""
-        async with AsyncSession(self.engine, expire_on_commit=False, autoflush=False) as session:
+        async with _session(self.engine) as session:
             with translated():
                 # Now, not at the first read: an operation keeps the session open, and its reads are not in this block.
                 await session.connection()
@@ -102,7 +102,7 @@ class Database:
         """
         async with (
             self._turn_to_write(patience),
-            AsyncSession(self._writing, expire_on_commit=False, autoflush=False) as session,
+            _session(self._writing) as session,
         ):
             with translated():
                 yield session
@@ -133,6 +133,17 @@ class Database:
         await self.engine.dispose()
 
 
+@asynccontextmanager
+async def _session(engine: AsyncEngine) -> AsyncIterator[Session]:
+    session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+    try:
+        yield session
+    finally:
+        # Nothing is left to be saved: that a lost connection can't be rolled back is no news.
+        with suppress(DBAPIError):
+            await asyncio.shield(session.close())
+
+
 def insert_into(session: Session, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, in the session's dialect."""
     dialect = session.get_bind().dialect.name
@@ -145,7 +156,8 @@ class translated:  # noqa: N801 - reads as a clause of `with`
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, PoolTimeout | ConnectionError | TimeoutError):
+        # The last: this session's connection was lost at an earlier read of the operation.
+        if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | PendingRollbackError):
             raise Unavailable from error
         if not isinstance(error, DBAPIError):
             return

@@ -1,19 +1,31 @@
-"""Who in this process wants to hear of which facts?"""
+"""Who in this process wants to hear of which facts, and how does one who was away catch up?"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from uuid import UUID
+
+import structlog
 
 from headless.platform import jobs, outbox
 from headless.platform.db import Database
-from headless.platform.outbox import Entry
+from headless.platform.errors import ResyncRequired
+from headless.platform.outbox import Entry, Interest
+
+log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
 QUEUE_LIMIT = 1000
+REPLAY_SPAN = 2000
+"""Positions that one statement of a replay looks at: what bounds its time and memory."""
+REPLAYS = 3
+"""Replays that read at once in a process: those who come back must not take all connections."""
+
+Channel = tuple[str, UUID | None]
+"""A topic, and one record or any."""
 
 
 class TooSlow(Exception):
@@ -23,7 +35,8 @@ class TooSlow(Exception):
 class Listener:
     """One consumer's bounded queue. With `coalesce` only the newest entry of each key waits."""
 
-    def __init__(self, *, coalesce: bool) -> None:
+    def __init__(self, interest: Interest, *, coalesce: bool) -> None:
+        self.interest = interest
         self._coalesce = coalesce
         self._queue: deque[Entry] = deque()
         self._latest: dict[tuple[str, UUID], Entry] = {}
@@ -31,7 +44,14 @@ class Listener:
         self._overflown = False
         self._closed = False
 
+    @property
+    def channels(self) -> set[Channel]:
+        keys: Sequence[UUID | None] = [None] if self.interest.keys is None else list(self.interest.keys)
+        return {(topic, key) for topic in self.interest.topics for key in keys}
+
     def put(self, entry: Entry) -> None:
+        if not self.interest.wants(entry):
+            return
         if self._coalesce:
             # Popped first, so that a key that changed again goes to the end of the line: positions stay ascending.
             self._latest.pop((entry.topic, entry.key), None)
@@ -42,11 +62,16 @@ class Listener:
             self._queue.append(entry)
         self._ready.set()
 
+    def cut(self) -> None:
+        """Have the consumer resume from the log."""
+        self._overflown = True
+        self._ready.set()
+
     def close(self) -> None:
         self._closed = True
         self._ready.set()
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    async def entries(self) -> AsyncGenerator[Entry, None]:
         """Entries as they come; raises `TooSlow` when some had to be dropped."""
         while True:
             await self._ready.wait()
@@ -69,20 +94,25 @@ class Hub:
     def __init__(self, database: Database) -> None:
         self.position = 0
         self._database = database
-        self._listeners: dict[tuple[str, UUID], set[Listener]] = defaultdict(set)
+        self._listeners: dict[Channel, set[Listener]] = defaultdict(set)
         self._wake = asyncio.Event()
+        self._replays = asyncio.Semaphore(REPLAYS)
+        self._is_closed = False
 
-    def wake(self) -> None:
-        """Say that there may be something new in the log."""
-        self._wake.set()
+    def heard(self, position: int | None) -> None:
+        """Hear that the log has grown to a position, or that it may have."""
+        if position is None or position > self.position:
+            self._wake.set()
 
     @contextmanager
-    def listening(self, topic: str, keys: Iterable[UUID], *, coalesce: bool) -> Iterator[Listener]:
-        """Register a listener for some records of a topic."""
-        listener = Listener(coalesce=coalesce)
-        channels = {(topic, key) for key in keys}
+    def listening(self, interest: Interest, *, coalesce: bool) -> Iterator[Listener]:
+        """Register a listener: it gets what comes after the hub's present position."""
+        listener = Listener(interest, coalesce=coalesce)
+        channels = listener.channels
         for channel in channels:
             self._listeners[channel].add(listener)
+        if self._is_closed:
+            listener.close()
         try:
             yield listener
         finally:
@@ -91,28 +121,75 @@ class Hub:
                 if not self._listeners[channel]:
                     del self._listeners[channel]
 
+    async def resumed(self, interest: Interest, after: int, *, coalesce: bool) -> AsyncGenerator[Entry, None]:
+        """Entries after a position: those of the past from the log, then live ones; no gap, no duplicate in between.
+
+        With `coalesce` the past brings only the newest entry of each key. Memory stays bounded however long the past
+        is. Raises `ResyncRequired` when the log doesn't reach back to the position or has never come to it, `TooSlow`
+        like a listener.
+        """
+        if after > self.position:
+            await self._check_reached(after)
+        latest: dict[tuple[str, UUID], Entry] = {}
+        position = after
+        while position < self.position:
+            page, position = await self._past(interest, position)
+            for entry in page:
+                if coalesce:
+                    latest.pop((entry.topic, entry.key), None)
+                    latest[entry.topic, entry.key] = entry
+                else:
+                    yield entry
+        # Nothing was awaited since the comparison: what comes after `position` goes to the listener.
+        with self.listening(interest, coalesce=coalesce) as listener:
+            for entry in latest.values():
+                yield entry
+            async with aclosing(listener.entries()) as live:
+                async for entry in live:
+                    if entry.position > position:
+                        yield entry
+
     async def start(self) -> None:
         """Begin at the log's present end."""
         async with self._database.reading() as session:
             self.position = await outbox.position(session)
 
     async def run(self) -> None:
-        """Follow the log until cancelled; the poll finds what other processes numbered."""
+        """Follow the log until cancelled; the poll finds what no carrier told of."""
         await jobs.whenever(self._wake, self._catch_up, poll_seconds=POLL_SECONDS, name="follow_the_log")
+
+    def close(self) -> None:
+        """End every listener's stream, and those that come later."""
+        self._is_closed = True
+        for listener in self._everyone():
+            listener.close()
 
     async def _catch_up(self) -> None:
         while True:
             async with self._database.reading() as session:
                 fresh = await outbox.read_after(session, self.position)
+            if fresh and fresh[0].position > self.position + 1:
+                log.warning("log_forgotten_unread", after=self.position, oldest=fresh[0].position)
+                for listener in self._everyone():
+                    listener.cut()
             for entry in fresh:
                 self.position = entry.position
-                for listener in self._listeners.get((entry.topic, entry.key), ()):
-                    listener.put(entry)
+                for channel in ((entry.topic, entry.key), (entry.topic, None)):
+                    for listener in self._listeners.get(channel, ()):
+                        listener.put(entry)
             if len(fresh) < outbox.BATCH:
                 return
 
-    def close(self) -> None:
-        """End every listener's stream."""
-        for listeners in list(self._listeners.values()):
-            for listener in listeners:
-                listener.close()
+    async def _past(self, interest: Interest, after: int) -> tuple[Sequence[Entry], int]:
+        """One page of what a consumer missed, and the position up to which it reaches."""
+        async with self._replays, self._database.reading() as session:
+            upto = min(self.position, after + REPLAY_SPAN)
+            return await outbox.read_between(session, after, upto, interest), upto
+
+    async def _check_reached(self, after: int) -> None:
+        async with self._database.reading() as session:
+            if after > await outbox.position(session):
+                raise ResyncRequired
+
+    def _everyone(self) -> set[Listener]:
+        return {listener for listeners in self._listeners.values() for listener in listeners}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,8 +15,9 @@ from sqlalchemy import CheckConstraint, Column, delete, select, update
 from sqlmodel import Field, SQLModel
 
 from headless.platform import clock, columns, ids
-from headless.platform.db import Session, insert_into
+from headless.platform.db import Database, Session, insert_into
 from headless.platform.errors import (
+    Fault,
     IdempotencyConcurrentRequest,
     IdempotencyKeyParameterMismatch,
     IdempotencyKeyRequired,
@@ -79,17 +81,8 @@ async def begin(session: Session, claim: Claim) -> dict[str, Any] | None:
     """
     if claim.key is None:
         return None
-    at = clock.now()
-    row = {
-        "scope": claim.scope,
-        "key": claim.key,
-        "fingerprint": claim.fingerprint,
-        "run": claim.run,
-        "leased_until": at + LEASE,
-        "created_at": at,
-    }
-    c = idempotency_keys.c
-    take = insert_into(session, idempotency_keys).values(row).on_conflict_do_nothing().returning(c.key)
+    c, at = idempotency_keys.c, clock.now()
+    take = insert_into(session, idempotency_keys).values(_row(claim)).on_conflict_do_nothing().returning(c.key)
     if (await session.execute(take)).first() is not None:
         return None
     earlier = (
@@ -121,6 +114,35 @@ async def begin(session: Session, claim: Claim) -> dict[str, Any] | None:
     return None
 
 
+async def take_all(session: Session, claims: Sequence[Claim]) -> set[UUID]:
+    """Take those of several keys that were never used; answer their runs."""
+    rows = sorted((_row(claim) for claim in claims if claim.is_wanted), key=lambda row: (row["scope"], row["key"]))
+    if not rows:
+        return set()
+    take = insert_into(session, idempotency_keys).on_conflict_do_nothing().returning(idempotency_keys.c.run)
+    return set((await session.execute(take, rows)).scalars())
+
+
+def _row(claim: Claim) -> dict[str, Any]:
+    at = clock.now()
+    return {
+        "scope": claim.scope,
+        "key": claim.key,
+        "fingerprint": claim.fingerprint,
+        "run": claim.run,
+        "leased_until": at + LEASE,
+        "created_at": at,
+    }
+
+
+async def check(session: Session, claim: Claim) -> None:
+    """Raise `IdempotencyKeyParameterMismatch` when the key was used before with other arguments."""
+    c = idempotency_keys.c
+    used = await session.scalar(select(c.fingerprint).where(c.scope == claim.scope, c.key == claim.key))
+    if used is not None and used != claim.fingerprint:
+        raise IdempotencyKeyParameterMismatch(field=("idempotencyKey",))
+
+
 async def finish(session: Session, claim: Claim, result: dict[str, Any]) -> None:
     """Keep what the request made, by reference, for whoever repeats it."""
     c = idempotency_keys.c
@@ -139,6 +161,14 @@ async def release(session: Session, claim: Claim) -> None:
                 c.scope == claim.scope, c.key == claim.key, c.run == claim.run, c.result.is_(None)
             )
         )
+
+
+async def give_up(database: Database, claim: Claim) -> None:
+    """Free the key of a request that failed between its transactions; if the database can't, the lease does."""
+    if claim.is_wanted:
+        with suppress(Fault):
+            async with database.transaction() as session:
+                await release(session, claim)
 
 
 async def sweep(session: Session) -> int:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Column, Index, func, insert, select, text, update
+from sqlalchemy import Column, Index, delete, func, insert, select, text, update
 from sqlmodel import Field, SQLModel
 
-from headless.platform import clock, columns, ids, jobs
+from headless.platform import clock, columns, failpoints, ids, jobs
+from headless.platform.columns import any_of
 from headless.platform.db import Database, Session
+from headless.platform.errors import ResyncRequired
 
 BATCH = 1000
 POLL_SECONDS = 1.0
+PATIENCE = 10.0
+"""Seconds that numbering may queue behind SQLite's other writers: nobody waits for its answer."""
+
+Announce = Callable[[Session, int], Awaitable[None]]
 
 
 class Fact:
@@ -78,6 +84,26 @@ class Entry:
     occurred_at: datetime
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interest:
+    """Which facts a consumer wants: of these topics, about these records, with these values in their payload."""
+
+    topics: frozenset[str]
+    keys: frozenset[UUID] | None = None
+    """None: about any record."""
+    payload: tuple[tuple[str, Any], ...] = ()
+
+    def wants(self, entry: Entry) -> bool:
+        return (
+            entry.topic in self.topics
+            and (self.keys is None or entry.key in self.keys)
+            and all(entry.payload.get(name) == value for name, value in self.payload)
+        )
+
+
+_ENTRIES = select(facts.c.position, facts.c.id, facts.c.topic, facts.c.key, facts.c.payload, facts.c.occurred_at)
+
+
 def record(session: Session, *recorded: Fact) -> None:
     """Have facts written at the end of the caller's transaction; they are numbered after its commit."""
     waiting: list[Fact] = session.info.setdefault("facts", [])
@@ -105,20 +131,34 @@ async def position(session: Session) -> int:
     return int(await session.scalar(select(log_heads.c.position)) or 0)
 
 
+async def horizon(session: Session) -> int:
+    """The position before the oldest fact that is kept: from there on nothing is missing."""
+    oldest = await session.scalar(select(func.min(facts.c.position)))
+    return await position(session) if oldest is None else int(oldest) - 1
+
+
 async def read_after(session: Session, after: int, *, limit: int = BATCH) -> Sequence[Entry]:
     """Numbered facts in order, the first of them right after a position."""
-    c = facts.c
-    rows = await session.execute(
-        select(c.position, c.id, c.topic, c.key, c.payload, c.occurred_at)
-        .where(c.position > after)
-        .order_by(c.position)
-        .limit(limit)
-    )
+    rows = await session.execute(_ENTRIES.where(facts.c.position > after).order_by(facts.c.position).limit(limit))
     return [Entry(*row) for row in rows]
 
 
-async def number(session: Session, *, limit: int = BATCH) -> int:
-    """Give committed facts gap-free positions in the order of their sequence; answer how many.
+async def read_between(session: Session, after: int, upto: int, interest: Interest) -> Sequence[Entry]:
+    """Facts of interest in order: those after one position up to another; raises `ResyncRequired` if some are gone."""
+    c = facts.c
+    wanted = _ENTRIES.where(c.position > after, c.position <= upto, any_of(c.topic, sorted(interest.topics)))
+    if interest.keys is not None:
+        wanted = wanted.where(any_of(c.key, sorted(interest.keys)))
+    rows = await session.execute(wanted.order_by(c.position))
+    found = [entry for row in rows if interest.wants(entry := Entry(*row))]
+    # Asked afterwards: what was forgotten while we read is noticed, too.
+    if await horizon(session) > after:
+        raise ResyncRequired
+    return found
+
+
+async def number(session: Session, *, limit: int = BATCH) -> range:
+    """Give committed facts gap-free positions in the order of their sequence; answer the positions given.
 
     Sequence numbers are taken inside writers' transactions and become visible out of order; positions are given
     under the lock of the head row to what is committed, so a reader who has seen position n never misses n - 1.
@@ -134,31 +174,69 @@ async def number(session: Session, *, limit: int = BATCH) -> int:
     numbered = await session.execute(
         update(facts).where(facts.c.seq == fresh.c.seq).values(position=head + fresh.c.nth).returning(facts.c.seq)
     )
-    count = len(numbered.all())
-    await session.execute(update(log_heads).values(position=head + count))
-    return count
+    given = range(head + 1, head + len(numbered.all()) + 1)
+    if given:
+        await session.execute(update(log_heads).values(position=given[-1]))
+    return given
+
+
+async def forget(session: Session, *, before: datetime, most: int, limit: int = BATCH) -> int:
+    """Delete the oldest numbered facts that are older than an instant or more than `most`; answer how many.
+
+    Always from the oldest on, so that what is kept has no gap. At most `limit` at once: call again until it is less.
+    """
+    c = facts.c
+    surplus = await position(session) - most
+    oldest = await session.execute(
+        select(c.position, c.occurred_at).where(c.position.is_not(None)).order_by(c.position).limit(limit)
+    )
+    last = 0
+    for row in oldest:
+        if row.position > surplus and row.occurred_at >= before:
+            break
+        last = row.position
+    gone = await session.execute(delete(facts).where(c.position <= last).returning(c.position)) if last else None
+    return len(gone.all()) if gone is not None else 0
 
 
 class Numberer:
     """Numbers what this process commits, one transaction at a time, and polls for what others left behind."""
 
-    def __init__(self, database: Database, *, tell: Callable[[], None]) -> None:
+    def __init__(self, database: Database, *, tell: Callable[[int], None], announce: Announce | None = None) -> None:
+        """`tell` hears the last position after each commit, `announce` before it, inside the transaction."""
         self._database = database
         self._tell = tell
+        self._announce = announce
         self._wake = asyncio.Event()
-        database.facts_committed.append(self._wake.set)
+        self._has_committed = False
+        database.facts_committed.append(self._committed)
 
     async def run(self) -> None:
         """Number until cancelled."""
         await jobs.whenever(self._wake, self._number_all, poll_seconds=POLL_SECONDS, name="number_facts")
 
+    def _committed(self) -> None:
+        self._has_committed = True
+        self._wake.set()
+
     async def _number_all(self) -> None:
-        async with self._database.reading() as session:
-            waiting = await session.scalar(select(facts.c.seq).where(facts.c.position.is_(None)).limit(1))
-        while waiting is not None:
-            async with self._database.transaction() as session:
-                count = await number(session)
-            if count:
-                self._tell()
-            if count < BATCH:
+        # After a commit of our own there is something; a poll looks first, because writing takes a lock.
+        is_sure, self._has_committed = self._has_committed, False
+        if not is_sure and not await self._is_anything_left():
+            return
+        while True:
+            failpoints.reach("outbox.before_numbering")
+            async with self._database.transaction(patience=PATIENCE) as session:
+                given = await number(session)
+                if given and self._announce is not None:
+                    await self._announce(session, given[-1])
+                failpoints.reach("outbox.before_numbering_commit")
+            failpoints.reach("outbox.after_numbering")
+            if given:
+                self._tell(given[-1])
+            if len(given) < BATCH:
                 return
+
+    async def _is_anything_left(self) -> bool:
+        async with self._database.reading() as session:
+            return await session.scalar(select(facts.c.seq).where(facts.c.position.is_(None)).limit(1)) is not None

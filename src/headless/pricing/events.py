@@ -11,7 +11,7 @@ from headless.platform.outbox import Fact
 
 @dataclass(frozen=True, slots=True)
 class PriceChanged(Fact):
-    """A variant's price or compare-at price changed in a channel."""
+    """A variant's price or compare-at price changed in a channel, or whether shoppers see it there."""
 
     topic: ClassVar[str] = "price.changed"
 

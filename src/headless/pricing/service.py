@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from headless.catalog import listing
 from headless.catalog import queries as catalog_queries
-from headless.catalog import service as catalog
 from headless.platform import clock, outbox
 from headless.platform.db import Session, insert_into
 from headless.pricing import queries
@@ -35,7 +35,7 @@ async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewP
     if not changed:
         return
     product_ids = sorted(set((await catalog_queries.owners_of(session, list(changed))).values()))
-    await catalog.lock_listings(session, product_ids)
+    await listing.lock_listings(session, product_ids)
     at = clock.now()
     writing = insert_into(session, prices)
     writing = writing.on_conflict_do_update(
@@ -55,7 +55,7 @@ async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewP
             for variant_id, price in changed.items()
         ],
     )
-    await catalog.write_price_ranges(
+    await listing.write_price_ranges(
         session, channel_id, await queries.ranges_by_product(session, product_ids, channel_id)
     )
     outbox.record(session, *(PriceChanged(variant_id, channel_id) for variant_id in changed))

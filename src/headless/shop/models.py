@@ -25,9 +25,7 @@ class Channel(SQLModel, table=True):
     __tablename__ = "channel"
     __table_args__ = (
         CheckConstraint("length(currency_code) = 3", name="currency_code"),
-        CheckConstraint(
-            "allocation_strategy IN ('PRIORITY', 'FEWEST_SPLITS', 'NEAREST')", name="allocation_strategy"
-        ),
+        CheckConstraint("allocation_strategy IN ('PRIORITY', 'FEWEST_SPLITS', 'NEAREST')", name="allocation_strategy"),
         Index(
             "uq_channel_default",
             "is_default",

@@ -1,13 +1,16 @@
-"""How does a shop come into being?"""
+"""How does a shop come into being, and how do its channels change?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from headless.platform import ids
-from headless.platform.db import Session
+from headless.platform.db import Record, Session
+from headless.platform.errors import NotFound
 from headless.shop.models import channels, shops
 
 
@@ -26,3 +29,13 @@ async def open_shop(session: Session, *, name: str, currency: str, country: str,
         )
     )
     return channel_id
+
+
+async def update_channel(session: Session, channel_id: UUID, changes: Mapping[str, Any]) -> Record:
+    """Change the named columns of a channel; raises `NotFound`."""
+    if changes:
+        await session.execute(update(channels).where(channels.c.id == channel_id).values(**changes))
+    row = (await session.execute(select(channels).where(channels.c.id == channel_id))).first()
+    if row is None:
+        raise NotFound(field=("id",))
+    return row

@@ -30,7 +30,7 @@ from headless.graphql.orders.inputs import (
 )
 from headless.graphql.orders.types import Order
 from headless.graphql.pages import Connection, page
-from headless.orders import queries, service
+from headless.orders import queries, service, shipping
 from headless.platform import idempotency, ids
 from headless.platform.db import Record
 from headless.platform.errors import InvalidInput, NotFound
@@ -83,7 +83,7 @@ class OrderMutations:
         async with context.transaction() as session:
             earlier = await idempotency.begin(session, claim)
             if earlier is None:
-                fulfillment_id = await service.create_fulfillment(
+                fulfillment_id = await shipping.create_fulfillment(
                     session,
                     order_id,
                     wanted,
@@ -106,7 +106,7 @@ class OrderMutations:
         async with context.transaction() as session:
             earlier = await idempotency.begin(session, claim)
             if earlier is None:
-                await service.ship_fulfillment(
+                await shipping.ship_fulfillment(
                     session, fulfillment_id, tracking=_tracking(input.tracking), actor=context.actor.name
                 )
                 await idempotency.finish(session, claim, {"fulfillment": str(fulfillment_id)})
@@ -121,7 +121,7 @@ class OrderMutations:
         context = info.context
         fulfillment_id = decoded("fulfillment", input.fulfillment_id, "fulfillmentId")
         async with context.transaction() as session:
-            await service.deliver_fulfillment(
+            await shipping.deliver_fulfillment(
                 session, fulfillment_id, at=sent(input.delivered_at), actor=context.actor.name
             )
         return FulfillmentMarkDeliveredPayload(**await _shipment(info, fulfillment_id))

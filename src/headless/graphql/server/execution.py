@@ -65,10 +65,14 @@ class Answer:
 
     body: dict[str, Any]
     is_request_error: bool = False
+    is_repeatable: bool = True
+    """Whether sending the request again does no harm; without it nobody is told to."""
 
     @property
     def is_unavailable(self) -> bool:
-        """Whether nothing could be done because the server is too busy."""
+        """Whether nothing could be done because the server is too busy, and it makes sense to come again."""
+        if not self.is_repeatable:
+            return False
         errors = self.body.get("errors", ())
         data = self.body.get("data")
         done = isinstance(data, dict) and any(value is not None for value in data.values())
@@ -146,7 +150,7 @@ class Engine:
             message = "The query took too long. Ask for less at once."
             return Answer({"data": None, "errors": [of_fault(Unavailable(message))]})
         finally:
-            await context.close()
+            await context.end()
         return _answer(result, context, request_id)
 
     async def subscribe(self, prepared: Prepared, request: Request, caller: Caller) -> AsyncGenerator[Answer, None]:
@@ -167,7 +171,7 @@ class Engine:
         if isawaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
-            await context.close()
+            await context.end()
             yield _answer(source, context, request_id)
             return
         try:
@@ -177,7 +181,7 @@ class Engine:
                     try:
                         result = await self._run(prepared, request, own, event=event)
                     finally:
-                        await own.close()
+                        await own.end()
                     yield _answer(result, own, request_id)
         except TooSlow:
             raise
@@ -186,7 +190,7 @@ class Engine:
             located = GraphQLError(str(error), nodes=fields, original_error=error)
             yield Answer({"errors": [formatted(located, request_id=request_id)]}, is_request_error=True)
         finally:
-            await context.close()
+            await context.end()
 
     async def _run(
         self, prepared: Prepared, request: Request, context: Context, *, event: Any = None
@@ -263,7 +267,7 @@ def _answer(result: ExecutionResult, context: Context, request_id: str) -> Answe
         body["errors"] = [formatted(error, request_id=request_id) for error in errors[:MOST_ERRORS]]
     if context.is_replayed:
         body["extensions"] = {"idempotency": {"replayed": True}}
-    return Answer(body)
+    return Answer(body, is_repeatable=context.is_repeatable)
 
 
 def _market(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Market:

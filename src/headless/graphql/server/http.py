@@ -17,6 +17,7 @@ from headless.graphql.context import Server
 from headless.graphql.errors import formatted, new_request_id
 from headless.graphql.server.execution import Answer, Caller, Engine, RequestError, fault_answer
 from headless.graphql.server.execution import Request as GraphQLRequest
+from headless.platform import failpoints
 from headless.platform.db import Tally, tally
 from headless.platform.errors import BadUserInput, Fault, Unavailable
 
@@ -77,6 +78,7 @@ class HttpEndpoint:
             actor = await actor_of(request.headers.get("authorization"), self._server)
             wanted = await self._read(request, actor)
             answer = await self._execute(request, wanted, actor)
+            failpoints.reach("http.before_response")
         except Fault as fault:
             answer = fault_answer(fault)
         headers = {}

@@ -1,0 +1,72 @@
+"""What do lists filter and sort products by, and who writes it? Whoever flips it, under the listing's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, select, update
+
+from headless.catalog.models import listings, variants
+from headless.platform.columns import any_of
+from headless.platform.db import Record, Session
+
+
+async def lock_listings(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Make whoever else recomputes these products' listings wait, so that the last one sees all changes."""
+    await _lock_listings(session, any_of(listings.c.product_id, product_ids))
+
+
+async def lock_listings_of(session: Session, variant_ids: Sequence[UUID]) -> set[UUID]:
+    """Lock the listings of the products of variants; answer the products."""
+    owners = select(variants.c.product_id).where(any_of(variants.c.id, variant_ids))
+    return await _lock_listings(session, listings.c.product_id.in_(owners))
+
+
+async def _lock_listings(session: Session, condition: ColumnElement[bool]) -> set[UUID]:
+    locked = await session.execute(
+        select(listings.c.product_id)
+        .where(condition)
+        .order_by(listings.c.product_id, listings.c.channel_id)
+        .with_for_update()
+    )
+    return set(locked.scalars())
+
+
+async def write_availability(
+    session: Session, product_ids: Collection[UUID], is_available: ColumnElement[bool]
+) -> None:
+    """Keep whether something of products can be bought, as a condition on their listings' rows tells."""
+    await session.execute(
+        update(listings).where(any_of(listings.c.product_id, product_ids)).values(is_available=is_available)
+    )
+
+
+async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequence[Record]) -> None:
+    """Keep products' lowest and highest prices in a channel."""
+    c = listings.c
+    names = ("min_amount", "max_amount", "min_compare_at_amount", "max_compare_at_amount")
+    if ranges:
+        connection = await session.connection()
+        await connection.execute(
+            update(listings)
+            .where(c.channel_id == channel_id, c.product_id == bindparam("of_product"))
+            .values({name: bindparam(f"new_{name}") for name in names}),
+            [{"of_product": row.product_id, **{f"new_{name}": getattr(row, name) for name in names}} for row in ranges],
+        )
+
+
+async def write_units_sold(session: Session, sold: Mapping[tuple[UUID, UUID], int]) -> None:
+    """Keep how many units of `(product, channel)` were sold, for lists sorted by it."""
+    c = listings.c
+    if sold:
+        connection = await session.connection()
+        await connection.execute(
+            update(listings)
+            .where(c.product_id == bindparam("of_product"), c.channel_id == bindparam("of_channel"))
+            .values(units_sold=bindparam("units")),
+            [
+                {"of_product": product_id, "of_channel": channel_id, "units": units}
+                for (product_id, channel_id), units in sorted(sold.items())
+            ],
+        )

@@ -1,0 +1,1 @@
+"""How does the API tell of what happens? The present state first, then every change; resumable by cursor."""

@@ -1,0 +1,143 @@
+"""How does a subscription begin, resume and go on, whatever it tells of?"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from headless.graphql.context import Context
+from headless.platform import clock, crypto, ids
+from headless.platform.crypto import Signer
+from headless.platform.errors import ResyncRequired
+from headless.platform.outbox import Entry, Interest
+
+PARTIAL, WHOLE = b"\0", b"\1"
+"""Whether the client has the state as of the position, or was still being told of it."""
+PLACE_SIZE = 9
+SIGNATURE_SIZE = 12
+NOBODY = UUID(int=0)
+"""The key of a marker, which is about no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event on its way to a subscriber: a fact of the log, the state at the start, or a marker."""
+
+    id: UUID
+    cursor: str
+    occurred_at: datetime
+    topic: str | None
+    key: UUID
+    payload: Mapping[str, Any]
+    type_name: str
+
+    @property
+    def is_marker(self) -> bool:
+        return self.topic is None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The facts of a subscription, and what its cursors are bound to: the field and its key arguments."""
+
+    field: str
+    type_name: str
+    interest: Interest
+    arguments: Sequence[str] = ()
+    """Key arguments in an order that doesn't depend on how the client wrote them."""
+
+    def cursor(self, signer: Signer, position: int, *, is_whole: bool = True) -> str:
+        place = (WHOLE if is_whole else PARTIAL) + position.to_bytes(PLACE_SIZE - 1)
+        return crypto.b64(place + signer.sign(self._purpose, place + self._bound, size=SIGNATURE_SIZE))
+
+    def position(self, signer: Signer, cursor: str | None) -> int | None:
+        """Where to go on; None: from the beginning. Raises `ResyncRequired` for a cursor that isn't this stream's."""
+        if cursor is None:
+            return None
+        try:
+            data = crypto.unb64(cursor)
+        except ValueError:
+            raise ResyncRequired from None
+        place, signature = data[:PLACE_SIZE], data[PLACE_SIZE:]
+        is_ours = signer.verify(self._purpose, place + self._bound, signature, size=SIGNATURE_SIZE)
+        if not is_ours or crypto.b64(data) != cursor:
+            raise ResyncRequired
+        return int.from_bytes(place[1:]) if place[:1] == WHOLE else None
+
+    @cached_property
+    def _bound(self) -> bytes:
+        # Lengths in front: no two lists of arguments look alike.
+        return "".join(f"{len(part)}:{part}" for part in self.arguments).encode()
+
+    @property
+    def _purpose(self) -> str:
+        return f"cursor:{self.field}"
+
+
+async def states(
+    context: Context, stream: Stream, keys: Sequence[UUID], after: int | None
+) -> AsyncGenerator[Happening, None]:
+    """State of some records: one message each for now, then one whenever a record changed, the newest only.
+
+    After a position: one for each record that changed since, then as above.
+    """
+    if after is not None:
+        async with aclosing(_resumed(context, stream, after, coalesce=True)) as past:
+            async for happening in past:
+                yield happening
+        return
+    hub, signer = context.server.hub, context.server.signer
+    with hub.listening(stream.interest, coalesce=True) as listener:
+        position = hub.position
+        await context.close()
+        for nth, key in enumerate(keys, 1):
+            cursor = stream.cursor(signer, position, is_whole=nth == len(keys))
+            yield present(stream, cursor, key)
+        async with aclosing(listener.entries()) as entries:
+            async for entry in entries:
+                yield told(context, stream, entry)
+
+
+async def logged(context: Context, stream: Stream, after: int | None) -> AsyncGenerator[Happening, None]:
+    """Every event of a log: a marker with a cursor first, or, after a position, what was missed."""
+    if after is not None:
+        async with aclosing(_resumed(context, stream, after, coalesce=False)) as past:
+            async for happening in past:
+                yield happening
+        return
+    hub = context.server.hub
+    with hub.listening(stream.interest, coalesce=False) as listener:
+        cursor = stream.cursor(context.server.signer, hub.position)
+        await context.close()
+        yield Happening(ids.new(), cursor, clock.now(), None, NOBODY, {}, stream.type_name)
+        async with aclosing(listener.entries()) as entries:
+            async for entry in entries:
+                yield told(context, stream, entry)
+
+
+def present(stream: Stream, cursor: str, key: UUID, payload: Mapping[str, Any] | None = None) -> Happening:
+    """Tell the state of a record as of now."""
+    (topic,) = stream.interest.topics
+    return Happening(ids.new(), cursor, clock.now(), topic, key, payload or {}, stream.type_name)
+
+
+def told(context: Context, stream: Stream, entry: Entry) -> Happening:
+    """Tell of a fact of the log."""
+    cursor = stream.cursor(context.server.signer, entry.position)
+    return Happening(entry.id, cursor, entry.occurred_at, entry.topic, entry.key, entry.payload, stream.type_name)
+
+
+def about(topic: str, keys: Iterable[UUID] | None = None, **payload: Any) -> Interest:
+    """The facts of one topic, about some records or any."""
+    return Interest(frozenset({topic}), None if keys is None else frozenset(keys), tuple(payload.items()))
+
+
+async def _resumed(context: Context, stream: Stream, after: int, *, coalesce: bool) -> AsyncGenerator[Happening, None]:
+    await context.close()
+    resumed = context.server.hub.resumed(stream.interest, after, coalesce=coalesce)
+    async with aclosing(resumed) as entries:
+        async for entry in entries:
+            yield told(context, stream, entry)

@@ -1,0 +1,1 @@
+"""Operations: is the shop's bookkeeping true, and what needs a person? It reads every domain and changes none."""
