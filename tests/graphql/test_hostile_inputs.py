@@ -39,6 +39,8 @@ PREFIXES = (
     "location",
     "fulfillment",
     "delivery_option",
+    "transfer",
+    "stock_request",
 )
 INCOMPRESSIBLE = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789ÄÖÜßéø漢字", k=12_000))
 TEXTS = [
@@ -82,7 +84,10 @@ INDEXED = {
 }
 
 
-VERSIONS = "query($product: ID!, $variant: ID!) { product(id: $product) { version } variant(id: $variant) { version } }"
+VERSIONS = """query($product: ID!, $variant: ID!, $location: ID!) {
+  product(id: $product) { version } variant(id: $variant) { version }
+  location: node(id: $location) { ... on Location { version } }
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,17 @@ async def scene(api: Api, shop: Shop) -> Scene:
         of("product", shop.mug_product),
     )
     order_line, main = order["lines"]["nodes"][0]["id"], of("location", shop.main_id)
+    transfer, waiting = await transfer_and_request(api, shop, token)
     attributes = [{"key": "k", "value": "v"}]
     address = {"countryCode": "DE", "lastName": "Curie", "address1": "Hauptstr. 1", "city": "Berlin", "phone": "030"}
     change = {"variantId": mug, "locationId": main, "name": "available", "changeFromQuantity": None}
     why = {"reason": "count", "referenceDocumentUri": "doc:1", "idempotencyKey": "key#"}
     tracking = {"company": "DHL", "number": "1", "url": "https://dhl.test/1"}
     options = [{"name": "Size", "values": ["S#"]}]
-    variant = {"price": "1", "compareAtPrice": "2", "sku": "S-#", "barcode": "1", "tracked": True}
+    variant = {
+        "price": "1", "compareAtPrice": "2", "sku": "S-#", "barcode": "1", "tracked": True, "backorderLimit": 5,
+        "preorder": True, "expectedAt": "2027-01-01T00:00:00Z", "maxPerOrder": 3, "maxPerCustomer": 3,
+    }  # fmt: skip
     selected = [{"name": "Size", "value": "S#"}]
     product_fields = {
         "title": "New", "handle": "new-#", "descriptionHtml": "<p>New</p>", "vendor": "V", "productType": "T", "tags": ["t"],
@@ -169,14 +178,65 @@ async def scene(api: Api, shop: Shop) -> Scene:
         },
         "inventoryAdjust": {**why, "changes": [{**change, "delta": 0}]},
         "inventorySet": {**why, "changes": [{**change, "quantity": 1}]},
+        "inventoryMove": {
+            **why,
+            "changes": [{
+                "variantId": mug, "quantity": 1, "from": {"locationId": main, "name": "available", "changeFromQuantity": None},
+                "to": {"locationId": main, "name": "damaged"},
+            }],
+        },
+        "inventoryTransferCreate": {
+            "destinationId": main, "supplier": "Mill", "referenceDocumentUri": "po:1", "idempotencyKey": "key#",
+            "expectedAt": "2027-01-01T00:00:00Z", "lines": [{"variantId": mug, "quantity": 1}],
+        },
+        "inventoryTransferReceive": {
+            "transferId": transfer, "idempotencyKey": "key#", "lines": [{"variantId": mug, "received": 1, "rejected": 1}],
+        },
+        "inventoryTransferCancel": {"transferId": transfer, "idempotencyKey": "key#"},
+        "locationCreate": {
+            "name": "New", "handle": "new-#", "position": 5, "address": address, "shipsOrders": True, "offersPickup": True,
+        },
+        "locationUpdate": {
+            "id": main, "expectedVersion": "location#", "name": "Main", "handle": "main", "position": 1, "address": address,
+            "shipsOrders": True, "offersPickup": True,
+        },
+        "locationActivate": {"id": main},
+        "locationDeactivate": {"id": of("location", shop.outlet_id)},
+        "backInStockNotify": {"variantId": of("variant", shop.poster), "email": "a#@b.de"},
+        "stockRequestCancel": {"id": waiting},
+        "productVariantBundleUpdate": {
+            "variantId": of("variant", shop.secret), "expectedVersion": 1, "parts": [{"variantId": mug, "quantity": 1}],
+        },
+        "channelUpdate": {"id": of("channel", shop.channel_id), "allocationStrategy": "NEAREST"},
     }  # fmt: skip
     samples = {f"Mutation.{name}": {"input": made} for name, made in inputs.items()}
     samples["Query.order"] = {"id": order["id"], "accessToken": order["accessToken"]}
-    samples["versions"] = {"product": product, "variant": of("variant", shop.shirt_small)}
+    samples["versions"] = {"product": product, "variant": of("variant", shop.shirt_small), "location": main}
+    samples["Query.inventoryTransfer"] = {"id": transfer}
     samples["Query.cart"] = {"id": cart}
     samples["Query.node"] = {"id": mug}
     samples["Query.nodes"] = {"ids": [mug, product]}
     return Scene(samples)
+
+
+async def transfer_and_request(api: Api, shop: Shop, token: str) -> tuple[str, str]:
+    """The ids of a transfer of many mugs and of a wish to be told when there are posters."""
+    made = await api.execute(
+        """mutation($place: ID!, $mug: ID!, $poster: ID!) {
+             inventoryTransferCreate(input: {
+               destinationId: $place, supplier: "Mill", lines: [{variantId: $mug, quantity: 100000}]
+             }) { transfer { id } }
+             backInStockNotify(input: {variantId: $poster, email: "a@b.de"}) { userErrors { code } }
+           }""",
+        {
+            "place": of("location", shop.main_id),
+            "mug": of("variant", shop.mug),
+            "poster": of("variant", shop.poster),
+        },
+        token=token,
+    )
+    waiting = await api.execute("{ stockRequests { nodes { id } } }", token=token)
+    return made.data["inventoryTransferCreate"]["transfer"]["id"], waiting.data["stockRequests"]["nodes"][0]["id"]
 
 
 def test_every_mutation_has_a_sample_of_its_input(scene: Scene) -> None:

@@ -39,6 +39,17 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         {"order": order["id"], "line": order["lines"]["nodes"][0]["id"]},
         token=token,
     )
+    transfer = await api.execute(
+        """mutation($place: ID!, $poster: ID!) {
+             inventoryTransferCreate(input: {
+               destinationId: $place, supplier: "Mill", lines: [{variantId: $poster, quantity: 1}]
+             }) { transfer { id } }
+             backInStockNotify(input: {variantId: $poster, email: "ann@shop.test"}) { userErrors { code } }
+           }""",
+        {"place": of("location", shop.main_id), "poster": of("variant", shop.poster)},
+        token=token,
+    )
+    waiting = await api.execute("{ stockRequests { nodes { id } } }", token=token)
     wanted = {
         of("variant", shop.mug): "ProductVariant",
         order["id"]: "Order",
@@ -50,9 +61,11 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         checkout.data["cart"]["checkout"]["id"]: "Checkout",
         fulfillment.data["fulfillmentCreate"]["fulfillment"]["id"]: "Fulfillment",
         of("location", shop.main_id): "Location",
+        transfer.data["inventoryTransferCreate"]["transfer"]["id"]: "InventoryTransfer",
+        waiting.data["stockRequests"]["nodes"][0]["id"]: "StockRequest",
         of("collection", collection): "Collection",
     }
-    staff_only = {"Order", "Checkout", "Fulfillment", "Location"}
+    staff_only = {"Order", "Checkout", "Fulfillment", "Location", "InventoryTransfer", "StockRequest"}
 
     found = await api.execute(NODES, {"ids": list(wanted)}, token=token)
     public = await api.execute(NODES, {"ids": list(wanted)})

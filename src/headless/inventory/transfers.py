@@ -32,6 +32,8 @@ from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused
 
 MOST_LINES = 250
 LONGEST_TEXT = 255
+YEARS = range(2000, 3000)
+"""In which something can be expected; at the ends of the calendar, time zones lead out of it."""
 
 
 class TransferStatus(StrEnum):
@@ -180,6 +182,9 @@ def _check_form(shipment: Shipment) -> None:
         if text is not None and not 1 <= len(text.strip()) <= LONGEST_TEXT:
             message = f"A text here has 1 to {LONGEST_TEXT} characters."
             raise InvalidInput(message, field=(name,))
+    if shipment.expected_at is not None and shipment.expected_at.year not in YEARS:
+        message = f"Nothing is expected then: choose a year from {YEARS[0]} to {YEARS[-1]}."
+        raise InvalidInput(message, field=("expectedAt",))
     _check_count(shipment.lines)
 
 
