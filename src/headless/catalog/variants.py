@@ -22,7 +22,12 @@ from headless.platform.db import Session
 from headless.platform.errors import InvalidInput, NotFound, Taken
 
 SALES_TERMS = ("backorder_limit", "is_preorder", "expected_at", "max_per_order", "max_per_customer")
-_LEAST = {"backorder_limit": 0, "max_per_order": 1, "max_per_customer": 1}
+_LEAST = {
+    "backorder_limit": ("backorderLimit", 0),
+    "max_per_order": ("maxPerOrder", 1),
+    "max_per_customer": ("maxPerCustomer", 1),
+}
+"""How the API calls limits, and the least that each can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +143,8 @@ async def update_variants(
 
 
 def _check_terms(values: Mapping[str, Any], index: int) -> None:
-    for name, least in _LEAST.items():
-        rules.checked_units(values.get(name), "variants", index, name, least=least)
+    for name, (shown, least) in _LEAST.items():
+        rules.checked_units(values.get(name), "variants", index, shown, least=least)
 
 
 async def _check_skus(session: Session, wanted: Sequence[tuple[str | None, UUID | None]]) -> None:

@@ -143,8 +143,9 @@ class ProductVariant(Node):
         return self.is_preorder
 
     @field(requires=Permission.READ_INVENTORY)
-    def backorder_limit(self: models.Variant) -> int | None:
+    async def backorder_limit(self: models.Variant, info: Info) -> int | None:
         """Units that may be sold beyond what is in stock."""
+        del info  # who may see it was asked before
         return self.backorder_limit
 
     @field

@@ -42,8 +42,9 @@ class Channel(Node):
     default_language: LanguageCode
 
     @field(requires=Permission.READ_INVENTORY)
-    def allocation_strategy(self: models.Channel) -> AllocationStrategy | None:
+    async def allocation_strategy(self: models.Channel, info: Info) -> AllocationStrategy | None:
         """In which order locations give their stock to orders."""
+        del info  # who may see it was asked before
         return AllocationStrategy(self.allocation_strategy)
 
 
