@@ -86,9 +86,17 @@ schema: $(DEV) ## Write schema.graphql from the code
 bench: $(DEV) ## Run the load scenarios
 	@exec $(BIN)/python -m bench $(ARGS)
 
+# The report is written whether or not all passes.
+.PHONY: soak
+soak: $(DEV) postgres-if-possible ## Run races and crashes for long, and write .soak/report.md
+	@mkdir -p .soak; code=0; \
+	HEADLESS_SOAK=1 $(BIN)/pytest -n $(WORKERS) -o junit_family=xunit1 --junitxml=.soak/junit.xml tests/races tests/crashes $(ARGS) || code=$$?; \
+	$(BIN)/python -P tests/crashes/report.py .soak/junit.xml > .soak/report.md; \
+	echo 'See .soak/report.md'; exit $$code
+
 .PHONY: clean
 clean: ## Remove what make made; the shop's data in .headless/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist playground/node_modules $(dir $(PLAYGROUND))
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .soak dist playground/node_modules $(dir $(PLAYGROUND))
 	find src tests migrations bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 

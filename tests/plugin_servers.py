@@ -25,6 +25,8 @@ REDIS_URL: Final = "HEADLESS_TEST_REDIS_URL"
 WHY_NOT: Final = "_WHY_NOT"
 REQUIRE_ALL: Final = "HEADLESS_REQUIRE_ALL"
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CLIENTS: Final = Path(__file__).parent / "clients"
+STOREFRONT: Final = Path(__file__).parent.parent / "examples/storefront"
 PLAYGROUND: Final = Path(__file__).parent.parent / "src/headless/graphql/static/playground/index.html"
 
 
@@ -70,6 +72,21 @@ def needs_npm() -> Path:
 def needs_playground() -> Path:
     """Return the page of the built playground, or skip the test."""
     return PLAYGROUND if PLAYGROUND.exists() else skip_without("npm", "the playground is not built: make playground")
+
+
+def needs_node_clients() -> Path:
+    """Return the path of node, which has the packages of `tests/clients`, or skip the test."""
+    if not (CLIENTS / "node_modules").exists():
+        skip_without("npm", "the clients' packages are not installed: make clients")
+    return Path(shutil.which("node") or skip_without("npm", "node is not installed"))
+
+
+def needs_storefront() -> Path:
+    """Return the folder of the example storefront, whose packages are installed, or skip the test."""
+    needs_npm()
+    if not (STOREFRONT / "node_modules").exists():
+        skip_without("npm", "the storefront's packages are not installed: make clients")
+    return STOREFRONT
 
 
 def skip_without(part: Part, why: str) -> NoReturn:

@@ -206,11 +206,16 @@ class Served:
     async def start(self, index: int) -> None:
         """Start a server process, again on its port, and wait until it is ready."""
         server, url = self.servers[index], self.urls[index]
+        earlier = server.said().count(url)
         server.start()
         deadline = time.monotonic() + START_SECONDS
         async with httpx2.AsyncClient(trust_env=False) as http:
             while time.monotonic() < deadline:
                 assert server.is_running, server.said()
+                if server.arguments == ["dev"] and server.said().count(url) == earlier:
+                    # It says its address when it has taken it: until then somebody else's server may answer there.
+                    await asyncio.sleep(0.05)
+                    continue
                 with contextlib.suppress(httpx2.TransportError):
                     if (await http.get(f"{url}/readyz")).status_code == 200:
                         return

@@ -368,6 +368,21 @@ async def test_card_that_wants_an_action_succeeds_when_completed_again(database:
     assert [payment.status for payment in await all_payments(database)] == ["CAPTURED"]
 
 
+async def test_another_card_isnt_told_what_became_of_the_first(database: Database, shop: Shop) -> None:
+    async with database.transaction() as session:
+        cart_id = await cart_ready_to_check_out(session, shop, {shop.mug: 2})
+    crashed = await crash_after_intent(database, wish(cart_id, "tok_declined", key="one"))
+    await let_leases_end(database)
+
+    result = await complete(database, cart_id, key="two")
+
+    assert (result.order_id is not None, result.refusals) == (True, ())
+    assert await charged(database) == [("tok_visa", 3070)]
+    statuses = {payment.id: payment.status for payment in await all_payments(database)}
+    assert statuses.pop(crashed.id) == PaymentStatus.VOIDED
+    assert list(statuses.values()) == [PaymentStatus.CAPTURED]
+
+
 async def test_another_card_gives_up_the_one_that_wants_an_action(database: Database, shop: Shop) -> None:
     cart_id = await ready(database, shop)
     await complete(database, cart_id, "tok_3ds")

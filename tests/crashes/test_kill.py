@@ -25,6 +25,7 @@ from headless.platform.idempotency import idempotency_keys
 from headless.platform.outbox import facts
 from tests import builders
 from tests.builders import Form, Shop, assert_books_balance, make_product, sellable, stocks
+from tests.crashes.crashing import IS_SOAK
 from tests.serving import (
     SETTLED_SECONDS,
     Client,
@@ -158,7 +159,7 @@ async def settle(database: Database) -> None:
     assert left == dict.fromkeys(left, 0)
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", range(1, 21) if IS_SOAK else [1])
 async def test_orders_money_and_stock_survive_kills_under_load(
     served: Served, database: Database, shop: Shop, seed: int
 ) -> None:

@@ -41,6 +41,7 @@ async def told(socket: Socket, operation: str, name: str, **wanted: Any) -> list
 
 async def test_stock_is_told_now_and_after_a_reservation(api: Api, shop: Shop) -> None:
     cart = await ready_cart(api, shop.mug, 4)
+    await api.settled()
     async with api.socket() as socket:
         await socket.init()
         await socket.subscribe("1", STOCK, {"ids": [of("variant", shop.mug)]})
@@ -145,28 +146,9 @@ async def test_number_of_followed_variants_is_bounded(api: Api, count: int, code
         assert await socket.refusal("1") == [code]
 
 
-async def test_cursor_cannot_be_resumed_yet_and_says_so(api: Api, shop: Shop) -> None:
-    cart = await empty_cart(api)
-    order = await bought(api, await ready_cart(api, shop.mug))
-    async with api.socket() as socket:
-        await socket.init()
-        await socket.subscribe("1", STOCK, {"ids": [of("variant", shop.mug)]})
-        cursor = (await socket.next("1"))["stockChanged"]["cursor"]
-        for after in (cursor, "nonsense", "", "\u2603"):
-            await socket.subscribe("2", STOCK, {"ids": [of("variant", shop.mug)], "after": after})
-            assert await socket.refusal("2") == ["RESYNC_REQUIRED"]
-            await socket.subscribe("3", CART, {"id": cart, "after": after})
-            assert await socket.refusal("3") == ["RESYNC_REQUIRED"]
-            await socket.subscribe("4", ORDER, {"id": order["id"], "token": order["accessToken"], "after": after})
-            assert await socket.refusal("4") == ["RESYNC_REQUIRED"]
-
-        await socket.subscribe("5", CART, {"id": cart, "after": None})
-        assert (await socket.next("5"))["cartChanged"]["cart"] == {"version": 1, "note": ""}
-    await api.nobody_listens()
-
-
 async def test_cart_is_told_now_and_after_every_change(api: Api, shop: Shop) -> None:
     cart, other = await filled_cart(api, shop.mug), await filled_cart(api, shop.mug)
+    await api.settled()
     async with api.socket() as socket:
         await socket.init()
         await socket.subscribe("1", CART, {"id": cart})
@@ -182,6 +164,7 @@ async def test_cart_is_told_now_and_after_every_change(api: Api, shop: Shop) -> 
 
 async def test_cart_tells_of_its_checkout_and_its_order(api: Api, shop: Shop) -> None:
     cart = await ready_cart(api, shop.mug)
+    await api.settled()
     document = """subscription($id: ID!) { cartChanged(cartId: $id) {
       cart { checkout { status } order { status } }
     } }"""
@@ -327,6 +310,7 @@ async def test_change_made_by_another_process_is_told(
     api: Api, settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cart = await empty_cart(api)
+    await api.settled()
     async with running(settings, monkeypatch) as other, api.socket() as socket:
         await socket.init()
         await socket.subscribe("1", CART, {"id": cart})
@@ -338,6 +322,7 @@ async def test_change_made_by_another_process_is_told(
 
 async def test_nothing_between_the_first_message_and_the_next_is_lost(api: Api, shop: Shop) -> None:
     cart = await empty_cart(api)
+    await api.settled()
     versions: list[int] = []
     async with api.socket() as socket:
         await socket.init()

@@ -2,15 +2,18 @@
 
 import asyncio
 import dataclasses
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 
-from headless.platform import ids, outbox
-from headless.platform.db import Database
-from headless.platform.outbox import Fact, Numberer
+from headless.platform import clock, ids, outbox
+from headless.platform.db import Database, Session
+from headless.platform.errors import ResyncRequired
+from headless.platform.outbox import Fact, Interest, Numberer
 from tests.builders import persistently, recording
 
 
@@ -20,6 +23,17 @@ class Rang(Fact):
 
     bell_id: UUID
     times: int = 1
+
+    @property
+    def key(self) -> UUID:
+        return self.bell_id
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Whistled(Fact):
+    topic: ClassVar[str] = "bell.whistled"
+
+    bell_id: UUID
 
     @property
     def key(self) -> UUID:
@@ -39,7 +53,7 @@ async def ring_and_fail(database: Database, *facts: Fact) -> None:
 
 async def number(database: Database, *, limit: int = outbox.BATCH) -> int:
     async with database.transaction() as session:
-        return await outbox.number(session, limit=limit)
+        return len(await outbox.number(session, limit=limit))
 
 
 async def positions(database: Database) -> list[int]:
@@ -153,13 +167,139 @@ async def test_numbering_among_concurrent_writers_leaves_no_gap_and_no_reader_mi
 
 
 async def test_numberer_numbers_what_is_committed_and_tells(database: Database) -> None:
-    told = asyncio.Event()
-    numberer = asyncio.create_task(Numberer(database, tell=told.set).run())
+    told: asyncio.Queue[int] = asyncio.Queue()
+    numberer = asyncio.create_task(Numberer(database, tell=told.put_nowait).run())
 
     await ring(database, Rang(ids.new()), Rang(ids.new()))
-    await told.wait()
 
+    assert await told.get() == 2
     assert await positions(database) == [1, 2]
     numberer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await numberer
+
+
+async def forget(database: Database, *, before: datetime, most: int, limit: int = outbox.BATCH) -> int:
+    async with database.transaction() as session:
+        return await outbox.forget(session, before=before, most=most, limit=limit)
+
+
+async def horizon(database: Database) -> int:
+    async with database.reading() as session:
+        return await outbox.horizon(session)
+
+
+async def ring_at(database: Database, moment: datetime, count: int) -> None:
+    with time_machine.travel(moment, tick=False):
+        await ring(database, *(Rang(ids.new(), times) for times in range(count)))
+    await number(database)
+
+
+async def test_old_facts_are_forgotten_from_the_oldest_on(database: Database) -> None:
+    start = clock.now()
+    assert await horizon(database) == 0
+    for day in range(3):
+        await ring_at(database, start + timedelta(days=day), 2)
+
+    assert await forget(database, before=start + timedelta(days=1), most=100) == 2
+
+    assert await positions(database) == [3, 4, 5, 6]
+    assert await horizon(database) == 2
+
+
+async def test_surplus_facts_are_forgotten_however_young(database: Database) -> None:
+    await ring_at(database, clock.now(), 10)
+
+    assert await forget(database, before=clock.now() - timedelta(days=1), most=4) == 6
+    assert await forget(database, before=clock.now() - timedelta(days=1), most=4) == 0
+
+    assert await positions(database) == [7, 8, 9, 10]
+    assert await horizon(database) == 6
+
+
+async def test_old_fact_behind_a_young_one_is_kept_so_that_no_gap_comes_about(database: Database) -> None:
+    now = clock.now()
+    for moment in (now, now - timedelta(days=9), now):
+        await ring_at(database, moment, 1)
+
+    assert await forget(database, before=now - timedelta(days=1), most=100) == 0
+    assert await positions(database) == [1, 2, 3]
+
+
+async def test_facts_are_forgotten_a_batch_at_a_time_but_never_before_they_are_numbered(database: Database) -> None:
+    past, now = clock.now() - timedelta(days=9), clock.now()
+    await ring_at(database, past, 5)
+    with time_machine.travel(past, tick=False):
+        await ring(database, Rang(ids.new(), 99))
+
+    counts = [await forget(database, before=now, most=100, limit=2) for _ in range(4)]
+
+    assert counts == [2, 2, 1, 0]
+    assert await horizon(database) == 5
+    assert await number(database) == 1
+    assert await positions(database) == [6]
+    assert await horizon(database) == 5
+
+
+async def test_nothing_is_read_across_what_is_forgotten(database: Database) -> None:
+    await ring_at(database, clock.now(), 6)
+    await forget(database, before=clock.now() - timedelta(days=1), most=3)
+    every = Interest(frozenset({Rang.topic}))
+
+    async with database.reading() as session:
+        for after in (0, 1, 2):
+            with pytest.raises(ResyncRequired):
+                await outbox.read_between(session, after, 6, every)
+        found = await outbox.read_between(session, 3, 5, every)
+
+    assert [entry.position for entry in found] == [4, 5]
+
+
+async def test_only_facts_of_interest_are_read(database: Database) -> None:
+    bell, other = ids.new(), ids.new()
+    await ring(database, Rang(bell, 1), Rang(other, 2), Rang(bell, 3), Whistled(bell))
+    await number(database)
+    rang = frozenset({Rang.topic})
+
+    async def read(interest: Interest) -> list[int]:
+        async with database.reading() as session:
+            return [entry.position for entry in await outbox.read_between(session, 0, 4, interest)]
+
+    assert await read(Interest(rang)) == [1, 2, 3]
+    assert await read(Interest(rang, frozenset({bell}))) == [1, 3]
+    assert await read(Interest(rang, frozenset({bell}), (("times", 3),))) == [3]
+    assert await read(Interest(frozenset({Rang.topic, Whistled.topic}), frozenset({bell}))) == [1, 3, 4]
+    assert await read(Interest(frozenset())) == []
+
+
+async def test_facts_that_a_dead_process_left_behind_are_numbered_by_whoever_lives(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "POLL_SECONDS", 0.05)
+    dead = Database(database.url)
+    await ring(dead, Rang(ids.new()))
+    await dead.close()
+    told: asyncio.Queue[int] = asyncio.Queue()
+
+    numberer = asyncio.create_task(Numberer(database, tell=told.put_nowait).run())
+
+    assert await told.get() == 1
+    numberer.cancel()
+    await asyncio.gather(numberer, return_exceptions=True)
+
+
+async def test_what_is_announced_is_announced_inside_the_numbering(database: Database) -> None:
+    heard: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+
+    async def announce(session: Session, position: int) -> None:
+        assert await outbox.position(session) == position
+        assert await positions(database) == []
+        heard.put_nowait(("inside", position))
+
+    numberer = Numberer(database, tell=lambda position: heard.put_nowait(("after", position)), announce=announce)
+    task = asyncio.create_task(numberer.run())
+    await ring(database, Rang(ids.new()), Rang(ids.new()))
+
+    assert [await heard.get(), await heard.get()] == [("inside", 2), ("after", 2)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

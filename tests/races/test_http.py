@@ -1,31 +1,18 @@
-"""Do the promises hold over HTTP, with one server process on SQLite and two on PostgreSQL?"""
+"""Do the promises hold over HTTP, with two server processes on one database?"""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
-from uuid import UUID
 
-import pytest
 from sqlalchemy import func, select, update
 
-from headless.accounts import service as accounts
-from headless.accounts.rules import Permission
 from headless.inventory.models import allocations
-from headless.orders.models import orders
-from headless.payments.providers.sandbox import charges
 from headless.platform import clock, idempotency, ids
-from headless.platform.db import Database
 from headless.platform.idempotency import idempotency_keys
 from tests import builders
-from tests.builders import Form, Shop, assert_books_balance, make_product, stocks
-from tests.conftest import Templates
-from tests.plugin_servers import needs_postgres
+from tests.builders import assert_books_balance, stocks
+from tests.races.street import Street, at_once, outcome, variant
 from tests.serving import (
     Answer,
-    Client,
     Json,
     cart_with,
     codes,
@@ -34,12 +21,9 @@ from tests.serving import (
     new_key,
     paid,
     pay,
-    serving,
     start,
     warned,
 )
-
-T = TypeVar("T")
 
 UPDATE = """
 mutation ($input: ProductUpdateInput!) {
@@ -51,80 +35,6 @@ mutation ($input: InventoryAdjustInput!) {
     inventoryAdjust(input: $input) { movements { id } userErrors { code field message } }
 }
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Street:
-    """A served shop, seen by its buyers, its staff and from behind."""
-
-    shop: Shop
-    database: Database
-    buyers: Client
-    staff: Client
-
-    async def offer(self, title: str, units: int, *sizes: str) -> tuple[UUID, list[UUID]]:
-        """Put variants on sale, so many of each; answer the product and the variants."""
-        async with self.database.transaction() as session:
-            forms = [Form(value=size) for size in sizes]
-            product_id, variant_ids = await make_product(session, self.shop.channel_id, title, *forms)
-            await builders.stock(session, self.shop.main_id, dict.fromkeys(variant_ids, units))
-        return product_id, variant_ids
-
-    async def level(self, variant_id: UUID) -> tuple[int, int, int]:
-        """On hand, reserved and committed."""
-        level = (await stocks(self.database, variant_id))[variant_id, self.shop.main_id]
-        return level.on_hand, level.reserved, level.committed
-
-    async def orders_of(self, cart_ids: Iterable[str]) -> int:
-        keys = [ids.decode("cart", cart_id) for cart_id in cart_ids]
-        async with self.database.reading() as session:
-            return int(await session.scalar(select(func.count()).where(orders.c.cart_id.in_(keys))) or 0)
-
-    async def charges(self) -> int:
-        """How often the provider took money."""
-        async with self.database.reading() as session:
-            return int(await session.scalar(select(func.count()).where(charges.c.status == "CAPTURED")) or 0)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-async def street(
-    request: pytest.FixtureRequest, templates: Templates, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Street]:
-    copies = templates.sqlite() if request.param == "sqlite" else templates.postgres(needs_postgres())
-    async with copies as url:
-        database = Database(url)
-        async with database.transaction() as session:
-            shop = await builders.make_shop(session)
-            token = await accounts.create_token(session, name="Races", permissions=Permission)
-        servers, folder = 1 if database.is_sqlite else 2, tmp_path_factory.mktemp("served")
-        async with (
-            serving(url, folder, servers=servers, HEADLESS_DATABASE_POOL_SIZE="20") as served,
-            served.client() as buyers,
-            served.client(token) as staff,
-        ):
-            yield Street(shop, database, buyers, staff)
-        await database.close()
-
-
-async def at_once(wishes: Iterable[Awaitable[T]], *, most: int = 100) -> list[T]:
-    """Fulfil wishes together, at most so many at a time."""
-    turn = asyncio.Semaphore(most)
-
-    async def one(wish: Awaitable[T]) -> T:
-        async with turn:
-            return await wish
-
-    return list(await asyncio.gather(*(one(wish) for wish in wishes)))
-
-
-def variant(variant_id: UUID) -> str:
-    return ids.encode("variant", variant_id)
-
-
-def outcome(answer: Answer, name: str = "checkoutComplete") -> str:
-    """What an answer came to, in a word."""
-    payload = answer[name]
-    return ",".join(codes(payload)) or "ORDER"
 
 
 async def test_sixty_buyers_of_ten_units_get_exactly_ten_orders(street: Street) -> None:

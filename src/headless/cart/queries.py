@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, Select, and_, select
+from sqlalchemy import FromClause, Select, Uuid, and_, bindparam, select
 
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Line, Offer
 from headless.catalog.models import ProductStatus, listings, products, variants
 from headless.inventory.queries import sellable_units
 from headless.platform import clock
-from headless.platform.columns import any_of
+from headless.platform.columns import any_named, any_of
 from headless.platform.db import Record, Session
 from headless.pricing.models import prices
 
@@ -28,22 +29,13 @@ async def carts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, R
 
 async def offers_by_variant(session: Session, keys: Sequence[UUID], channel_id: UUID) -> Mapping[UUID, Offer]:
     """Offers of variants that are published and priced in a channel."""
-    rows = await session.execute(_offers(channel_id).where(any_of(variants.c.id, keys)))
+    rows = await session.execute(_offers_of_variants(), {"variant_ids": list(keys), "channel_id": channel_id})
     return {row.offer_id: _offer(row) for row in rows}
 
 
 async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Line]]:
     """Carts' lines in the order they were added, each with its present offer in the cart's channel."""
-    c = cart_lines.c
-    in_carts = carts.join(cart_lines, c.cart_id == carts.c.id).join(variants, variants.c.id == c.variant_id)
-    offers = _offers(carts.c.channel_id, in_carts).where(any_of(carts.c.id, keys))
-    offer = offers.add_columns(c.id.label("of_line")).subquery()
-    rows = await session.execute(
-        select(c.id, c.cart_id, c.variant_id, c.quantity, c.attributes, c.shown_amount, offer)
-        .outerjoin(offer, offer.c.of_line == c.id)
-        .where(any_of(c.cart_id, keys))
-        .order_by(c.cart_id, c.id)
-    )
+    rows = await session.execute(_lines_with_offers(), {"cart_ids": list(keys)})
     by_cart: defaultdict[UUID, list[Line]] = defaultdict(list)
     for row in rows:
         by_cart[row.cart_id].append(
@@ -57,6 +49,26 @@ async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID,
             )
         )
     return by_cart
+
+
+@cache
+def _offers_of_variants() -> Select[Any]:
+    return _offers(bindparam("channel_id", type_=Uuid())).where(any_named(variants.c.id, "variant_ids"))
+
+
+@cache
+def _lines_with_offers() -> Select[Any]:
+    """Built once: putting it together takes longer than carrying it out."""
+    c = cart_lines.c
+    in_carts = carts.join(cart_lines, c.cart_id == carts.c.id).join(variants, variants.c.id == c.variant_id)
+    offers = _offers(carts.c.channel_id, in_carts).where(any_named(carts.c.id, "cart_ids"))
+    offer = offers.add_columns(c.id.label("of_line")).subquery()
+    return (
+        select(c.id, c.cart_id, c.variant_id, c.quantity, c.attributes, c.shown_amount, offer)
+        .outerjoin(offer, offer.c.of_line == c.id)
+        .where(any_named(c.cart_id, "cart_ids"))
+        .order_by(c.cart_id, c.id)
+    )
 
 
 def _offers(channel_id: Any, wanted: FromClause = variants) -> Select[Any]:

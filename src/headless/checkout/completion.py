@@ -85,6 +85,7 @@ class _Pay:
     cart_id: UUID
     is_first: bool
     abandon: bool = False
+    is_anothers: bool = False
 
 
 class _Wait:
@@ -157,10 +158,11 @@ async def _go_through(desk: Desk, providers: Providers, wish: Wish, settled: Rul
         outcome = await _ask(providers, step, wish, settled)
         async with database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
             result = await _conclude(session, step.payment, step.cart_id, outcome, settled)
-            if not step.abandon:
-                await _close(session, wish.claim, result)
-                failpoints.reach("checkout.before_commit")
-                return result
+            if step.abandon or (step.is_anothers and result.refusals):
+                continue  # what became of another means of payment is no answer to this one
+            await _close(session, wish.claim, result)
+            failpoints.reach("checkout.before_commit")
+            return result
 
 
 async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:
@@ -240,7 +242,13 @@ async def _go_on(
     await payments.take_over(session, payment.id, lease=providers.lease)
     await service.change(session, checkout.id, status=CheckoutStatus.PAYMENT_PENDING)
     # Another means of payment while the first wants an action: the first is given up before the second is charged.
-    return _Pay(payment, checkout.cart_id, is_first=wants_action and same, abandon=wants_action and not same)
+    return _Pay(
+        payment,
+        checkout.cart_id,
+        is_first=wants_action and same,
+        abandon=wants_action and not same,
+        is_anothers=not same,
+    )
 
 
 async def _ask(providers: Providers, step: _Pay, wish: Wish, settled: Rules) -> Outcome | None:
@@ -259,7 +267,7 @@ async def _conclude(
 ) -> Result:
     """Write down what became of a payment and what follows from it. Whoever comes second finds it done."""
     cart = (await session.execute(select(carts).where(carts.c.id == cart_id).with_for_update())).one()
-    if outcome is None:
+    if outcome is None or outcome.status == PaymentStatus.STARTED:
         return await _leave(session, payment)
     if outcome.status in PAID:
         return await _place(session, cart, payment, outcome)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, and_, case, cast, func, or_, select
 
 from headless.catalog.models import variants
 from headless.inventory.models import allocations, bundle_parts, levels, locations, movements
 from headless.inventory.rules import Stock, Take
 from headless.platform import pages
-from headless.platform.columns import any_of
+from headless.platform.columns import any_named, any_of
 from headless.platform.db import Record, Session
 
 SELLS = and_(locations.c.is_active, locations.c.ships_orders)
@@ -68,12 +69,18 @@ def _own_units(variant: FromClause, with_backorders: bool) -> ColumnElement[int]
 
 
 async def sellable_by_variant(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Sellable]:
+    rows = await session.execute(_sellable_rows(), {"variant_ids": list(keys)})
+    return {row.id: _sellable(row.units, row.on_shelf) for row in rows}
+
+
+@cache
+def _sellable_rows() -> Select[Any]:
+    """Built once: putting it together takes longer than carrying it out."""
     units = sellable_units().label("units")
     # Only what can be owed, itself or by a part, needs a second look at its levels.
     can_owe = or_(variants.c.is_bundle, variants.c.backorder_limit > 0)
     on_shelf = case((can_owe, sellable_units(with_backorders=False)), else_=None).label("on_shelf")
-    rows = await session.execute(select(variants.c.id, units, on_shelf).where(any_of(variants.c.id, keys)))
-    return {row.id: _sellable(row.units, row.on_shelf) for row in rows}
+    return select(variants.c.id, units, on_shelf).where(any_named(variants.c.id, "variant_ids"))
 
 
 def _sellable(units: int | None, on_shelf: int | None) -> Sellable:
@@ -114,7 +121,7 @@ async def parts_by_bundle(session: Session, keys: Sequence[UUID]) -> Mapping[UUI
 
 
 async def stocks_by_variant(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Stock]]:
-    return _stocks(await session.execute(_stock_rows(keys)))
+    return _stocks(await session.execute(_stock_rows(), {"variant_ids": list(keys)}))
 
 
 async def locked_stocks(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Stock]]:
@@ -122,10 +129,16 @@ async def locked_stocks(session: Session, keys: Sequence[UUID]) -> Mapping[UUID,
 
     Rows are locked in the order of their ids: two carts that share variants can't deadlock.
     """
-    return _stocks(await session.execute(_stock_rows(keys).with_for_update(of=levels)))
+    return _stocks(await session.execute(_locked_stock_rows(), {"variant_ids": list(keys)}))
 
 
-def _stock_rows(keys: Sequence[UUID]) -> Any:
+@cache
+def _locked_stock_rows() -> Select[Any]:
+    return _stock_rows().with_for_update(of=levels)
+
+
+@cache
+def _stock_rows() -> Select[Any]:
     c = levels.c
     is_part = select(bundle_parts.c.part_id).where(bundle_parts.c.part_id == c.variant_id).correlate(levels).exists()
     return (
@@ -146,7 +159,7 @@ def _stock_rows(keys: Sequence[UUID]) -> Any:
         )
         .join(locations, locations.c.id == c.location_id)
         .join(variants, variants.c.id == c.variant_id)
-        .where(any_of(c.variant_id, keys))
+        .where(any_named(c.variant_id, "variant_ids"))
         .order_by(c.variant_id, c.location_id)
     )
 

@@ -73,7 +73,10 @@ class Provider(Protocol):
     name: str
 
     async def authorize(self, request: Authorization) -> Outcome:
-        """Reserve or take the money; repeated with the same key after an action, go on with it."""
+        """Reserve or take the money; repeated with the same key after an action, go on with it.
+
+        STARTED means that the provider itself doesn't know yet: it is asked again by `find`.
+        """
 
     async def find(self, key: UUID) -> Outcome | None:
         """Tell what became of a payment; None: the provider never heard of it."""

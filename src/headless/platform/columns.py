@@ -117,5 +117,13 @@ def _any_json(element: _AnyOf, compiler: SQLCompiler, **kw: Any) -> str:
 
 def any_of(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """`column` is one of `values`, sent as one array parameter: one statement text whatever their number."""
-    item = Uuid() if isinstance(column.type, Uuid) else column.type
-    return _AnyOf(column, bindparam(None, list(values), type_=_Array(item), unique=True))
+    return _AnyOf(column, bindparam(None, list(values), type_=_array(column), unique=True))
+
+
+def any_named(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """`column` is one of the list that is given under a name when the statement, built once, is executed."""
+    return _AnyOf(column, bindparam(name, type_=_array(column)))
+
+
+def _array(column: ColumnElement[Any]) -> _Array:
+    return _Array(Uuid() if isinstance(column.type, Uuid) else column.type)

@@ -1,0 +1,258 @@
+"""Does one who resumes by cursor see everything exactly once and in order, whatever happens in between?
+
+Processes commit facts, number them, hear of each other or don't, and are killed at any moment; clients connect to any
+of them, lose their connection and come back with their last cursor.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headless.app import server_of
+from headless.graphql.context import Context, Server
+from headless.graphql.live.streams import WHOLE, Happening, Stream, logged, states
+from headless.platform import crypto, hub, ids, outbox
+from headless.platform.db import Database
+from headless.platform.hub import TooSlow
+from headless.platform.outbox import Entry, Interest
+from headless.settings import Settings
+from tests.builders import persistently
+from tests.live.bells import RINGING, ring
+
+PROCESSES, CLIENTS, BELLS = 2, 3, 3
+PATIENCE = 30
+
+process = st.integers(0, PROCESSES - 1)
+client = st.integers(0, CLIENTS - 1)
+step = st.one_of(
+    st.tuples(st.just("write"), process, st.integers(0, BELLS - 1), st.integers(1, 4)),
+    st.tuples(st.just("number"), process, st.sets(process), st.integers(1, 3)),
+    st.tuples(st.just("publish"), process, st.integers(0, BELLS - 1), st.integers(1, 4), st.sets(process)),
+    st.tuples(st.just("follow"), process),
+    st.tuples(st.just("kill"), process),
+    st.tuples(st.just("connect"), client, process),
+    st.tuples(st.just("disconnect"), client),
+    st.tuples(st.just("read"), st.integers(1, 6)),
+)
+
+
+@dataclass(slots=True)
+class Listening:
+    """A client of one stream: what he was told, and where he would go on. He reads only when he is let."""
+
+    keys: list[UUID] | None
+    """None: a log of everything; else the states of these records."""
+    seen: list[Happening] = field(default_factory=list)
+    cursor: str | None = None
+    allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    task: "asyncio.Task[None] | None" = None
+
+    @property
+    def stream(self) -> Stream:
+        interest = RINGING if self.keys is None else Interest(RINGING.topics, frozenset(self.keys))
+        return Stream("bells", "Bell", interest)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether he was told all of the first state, or the marker."""
+        return any(is_whole(happening) for happening in self.seen)
+
+    def wants(self, entry: Entry) -> bool:
+        return self.stream.interest.wants(entry)
+
+    def connect(self, server: Server) -> None:
+        context = Context(server)
+        after = self.stream.position(server.signer, self.cursor)
+        started = logged(context, self.stream, after) if self.keys is None else self._states(context, after)
+        self.task = asyncio.create_task(self._follow(started))
+
+    async def disconnect(self) -> None:
+        task, self.task = self.task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError, TooSlow):
+                await task
+
+    def _states(self, context: Context, after: int | None) -> AsyncGenerator[Happening, None]:
+        return states(context, self.stream, self.keys or [], after)
+
+    async def _follow(self, started: AsyncGenerator[Happening, None]) -> None:
+        async with aclosing(started) as happenings:
+            async for happening in happenings:
+                await self.allowed.acquire()
+                self.seen.append(happening)
+                self.cursor = happening.cursor
+
+
+class World:
+    """A shop's processes on one database, and their clients."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.settings = Settings(database_url=url, data_dir=folder, secret_key="a secret of the tests")
+        self.bells = [ids.new() for _ in range(BELLS)]
+        self.servers: list[Server] = []
+        self.clients = [Listening(None), Listening([self.bells[0]]), Listening(list(self.bells))]
+        self.places: dict[int, int] = {}
+
+    async def open(self) -> None:
+        """Start the processes; every client connects and is told the first thing."""
+        self.servers = [await self._new() for _ in range(PROCESSES)]
+        for nth in range(CLIENTS):
+            await self.connect(nth, nth % PROCESSES)
+        await self.read(1)
+
+    async def close(self) -> None:
+        for client in self.clients:
+            await client.disconnect()
+        for server in self.servers:
+            await server.database.close()
+
+    async def write(self, process: int, bell: int, times: int) -> None:
+        for time in range(times):
+            await persistently(ring, self.servers[process].database, self.bells[bell], time)
+
+    async def publish(self, process: int, bell: int, times: int, hearing: set[int]) -> None:
+        """Commit and number at once; only some of the processes hear of it, and what is there is read."""
+        await self.write(process, bell, times)
+        await self.number(process, hearing, outbox.BATCH)
+        await self.read(times)
+
+    async def number(self, process: int, hearing: set[int], limit: int) -> None:
+        """Number some facts; only some of the processes hear of it at once."""
+        async with self.servers[process].database.transaction() as session:
+            await outbox.number(session, limit=limit)
+        for one in hearing:
+            await self.follow(one)
+
+    async def follow(self, process: int) -> None:
+        await self.servers[process].hub._catch_up()
+
+    async def kill(self, process: int) -> None:
+        """What was committed and not numbered stays behind; the clients lose their connection."""
+        for client, place in list(self.places.items()):
+            if place == process:
+                await self.disconnect(client)
+        await self.servers[process].database.close()
+        self.servers[process] = await self._new()
+
+    async def connect(self, client: int, process: int) -> None:
+        await self.disconnect(client)
+        self.places[client] = process
+        self.clients[client].connect(self.servers[process])
+
+    async def disconnect(self, client: int) -> None:
+        self.places.pop(client, None)
+        await self.clients[client].disconnect()
+
+    async def read(self, count: int) -> None:
+        """Let every client take messages that are there; how many come in time is left to chance."""
+        readers = [client for client in self.clients if client.task is not None]
+        for reader in readers:
+            for _ in range(count):
+                reader.allowed.release()
+        for _ in range(10):
+            if all(reader.allowed.locked() for reader in readers):
+                return
+            await asyncio.sleep(0.001)
+
+    async def come_to_rest(self) -> None:
+        """Number everything, let all processes follow, and all clients come back and read to the end."""
+        while True:
+            async with self.servers[0].database.transaction() as session:
+                if not await outbox.number(session):
+                    break
+        for process in range(PROCESSES):
+            await self.follow(process)
+        for nth, client in enumerate(self.clients):
+            await self.connect(nth, nth % PROCESSES)
+            for _ in range(10_000):
+                client.allowed.release()
+
+    async def _new(self) -> Server:
+        server = server_of(self.settings, Database(self.settings.database, pool_size=3))
+        await server.hub.start()
+        return server
+
+    async def read_to_the_end(self) -> None:
+        """Let every client read until he has been told of the last thing that is his."""
+        async with asyncio.timeout(PATIENCE):
+            for nth, client in enumerate(self.clients):
+                wanted = max((entry.position for entry in await self.log() if client.wants(entry)), default=0)
+                while not (client.is_whole and place_of(client.seen[-1]) >= wanted):
+                    assert client.task is not None
+                    if client.task.done():
+                        with suppress(TooSlow):
+                            client.task.result()
+                        await self.connect(nth, self.places[nth])
+                    await asyncio.sleep(0.001)
+
+    async def log(self) -> Sequence[Entry]:
+        async with self.servers[0].database.reading() as session:
+            return await outbox.read_after(session, 0, limit=100_000)
+
+
+def place_of(happening: Happening) -> int:
+    return int.from_bytes(crypto.unb64(happening.cursor)[1:9])
+
+
+def is_whole(happening: Happening) -> bool:
+    return crypto.unb64(happening.cursor)[:1] == WHOLE
+
+
+def check(client: Listening, log: Sequence[Entry]) -> None:
+    """What the client was told at first, and since then of everything exactly once, or of the newest per record."""
+    begun = next(nth for nth, happening in enumerate(client.seen) if is_whole(happening))
+    start, told = place_of(client.seen[begun]), client.seen[begun + 1 :]
+    mine = [entry for entry in log if client.wants(entry) and entry.position > start]
+    places = [place_of(happening) for happening in told]
+    known = {entry.position: entry.id for entry in mine}
+    assert all(known[place] == happening.id for place, happening in zip(places, told, strict=True))
+    if client.keys is None:
+        assert client.seen[begun].is_marker
+        assert places == list(known)
+    else:
+        assert {happening.key for happening in client.seen[: begun + 1]} == set(client.keys)
+        assert places == sorted(set(places))
+        newest = {entry.key: entry.position for entry in mine}
+        assert {happening.key: place_of(happening) for happening in told} == newest
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let replays take several pages and slow readers be cut."""
+    monkeypatch.setattr(hub, "REPLAY_SPAN", 3)
+    monkeypatch.setattr(hub, "QUEUE_LIMIT", 2)
+
+
+@pytest.mark.usefixtures("_small")
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(step, min_size=20, max_size=60))
+async def test_who_resumes_is_told_of_everything_exactly_once(
+    database_url: str, tmp_path: Path, steps: list[tuple[Any, ...]]
+) -> None:
+    world = World(database_url, tmp_path)
+    await world.open()
+    try:
+        for name, *arguments in steps:
+            await getattr(world, name)(*arguments)
+        await world.come_to_rest()
+        await world.read_to_the_end()
+        log = await world.log()
+
+        assert [entry.position for entry in log] == list(range(1, len(log) + 1))
+        for client in world.clients:
+            check(client, log)
+    finally:
+        await world.close()

@@ -1,0 +1,279 @@
+"""Whatever a provider's calls do: is a cart paid once or not at all, and does its order or its money come back?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from headless.checkout import completion, service
+from headless.checkout.completion import Result, Wish
+from headless.checkout.rules import CheckoutStatus
+from headless.orders import service as order_service
+from headless.orders.models import orders
+from headless.orders.rules import OrderCancelReason
+from headless.payments.errors import PaymentFailed
+from headless.payments.rules import AnswerLost, Authorization, PaymentStatus
+from headless.payments.service import Providers
+from headless.platform import ids, outbox
+from headless.platform.db import Database
+from headless.platform.errors import IdempotencyConcurrentRequest
+from tests import builders
+from tests.builders import SETTLED, Form, Shop, desk, make_product, persistently, sellable
+from tests.payments import books
+from tests.payments.fault_ledger import KeyReused, State
+from tests.payments.fault_provider import NAME, FaultProvider
+
+GOOD = "well"
+TABS = 3
+ROUNDS = 40
+"""More than any story needs to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How a provider behaves, and what comes of it when the buyer asks once and goes."""
+
+    habits: str
+    is_bought_by_who_goes: bool
+    is_declined: bool = False
+
+
+STORIES = [
+    Story(GOOD, is_bought_by_who_goes=True),
+    Story("declined", is_bought_by_who_goes=False, is_declined=True),
+    Story("action", is_bought_by_who_goes=False),
+    Story("action+lost", is_bought_by_who_goes=False),
+    Story("processing", is_bought_by_who_goes=True),
+    Story("processing_declined", is_bought_by_who_goes=False, is_declined=True),
+    Story("lost", is_bought_by_who_goes=True),
+    Story("twice", is_bought_by_who_goes=True),
+    Story("error_before", is_bought_by_who_goes=False),
+    Story("error_after", is_bought_by_who_goes=True),
+    Story("bug_before", is_bought_by_who_goes=False),
+    Story("bug_after", is_bought_by_who_goes=True),
+    Story("stall_before", is_bought_by_who_goes=False),
+    Story("stall_after", is_bought_by_who_goes=True),
+    Story("arrives_after_find", is_bought_by_who_goes=True),
+    Story("arrives_after_abandon", is_bought_by_who_goes=False),
+    Story("lost+find_late", is_bought_by_who_goes=True),
+    Story("lost+find_stale", is_bought_by_who_goes=True),
+    Story("lost+find_dropped", is_bought_by_who_goes=True),
+    Story("lost+find_lost", is_bought_by_who_goes=True),
+    Story("lost+find_stall_before", is_bought_by_who_goes=True),
+    Story("lost+find_error_after", is_bought_by_who_goes=True),
+    Story("lost+find_bug_after", is_bought_by_who_goes=True),
+    Story("lost+find_dropped+abandon_lost", is_bought_by_who_goes=True),
+    Story("action+abandon_lost+abandon_twice", is_bought_by_who_goes=False),
+    Story("action+abandon_error_after", is_bought_by_who_goes=False),
+]
+REFUNDS = ["refund_lost", "refund_twice"] + [
+    f"refund_{fault}_{when}" for fault in ("error", "bug", "stall") for when in ("before", "after")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """A shop that is paid through the provider of the tests."""
+
+    database: Database
+    shop: Shop
+    provider: FaultProvider
+    providers: Providers
+    goods: UUID
+
+    async def cart(self) -> UUID:
+        async with self.database.transaction() as session:
+            return await builders.cart_ready_to_check_out(session, self.shop, {self.goods: 1})
+
+    async def ask(self, wanted: Wish) -> Result | None:
+        """Pay; None: no answer, or the answer to come again."""
+        try:
+            return await persistently(completion.complete, desk(self.database), self.providers, wanted, SETTLED)
+        except (RuntimeError, IdempotencyConcurrentRequest):
+            return None
+
+    async def work(self) -> None:
+        """Do what the worker does."""
+        await persistently(completion.settle_left_over, self.database, self.providers, SETTLED)
+        await persistently(order_service.settle_refunds, self.database, self.providers)
+        async with self.database.transaction() as session:
+            await outbox.number(session)
+
+    async def insist(self, cart_id: UUID, token: str) -> Result:
+        """Ask with one key until there is an order or a refusal that is meant."""
+        wanted = builders.wish(cart_id, token, provider=NAME)
+        for _ in range(ROUNDS):
+            result = await self.ask(wanted)
+            if result is not None and (result.order_id is not None or any(map(is_final, result.refusals))):
+                return result
+            await books.let_leases_end(self.database)
+        raise AssertionError(f"no end for {token}")
+
+    async def settle(self) -> None:
+        """Have the worker finish everything, and time pass as it needs it."""
+        for _ in range(ROUNDS):
+            left = await books.unsettled(self.database)
+            if not any(left.values()):
+                return
+            await books.let_leases_end(self.database)
+            await books.let_reservations_end(self.database)
+            await self.work()
+        raise AssertionError(f"left over: {left}")
+
+    async def is_bought(self, cart_id: UUID) -> bool:
+        async with self.database.reading() as session:
+            return bool(await session.scalar(select(func.count()).where(orders.c.cart_id == cart_id)))
+
+
+def is_final(refusal: Exception) -> bool:
+    """Whether a refusal is of the wish, not of a request that died on its way."""
+    return not (isinstance(refusal, PaymentFailed) and "never reached" in refusal.message)
+
+
+@pytest.fixture
+async def till(database: Database, shop: Shop, tmp_path: Path) -> AsyncIterator[Till]:
+    async with database.transaction() as session:
+        _, (goods,) = await make_product(session, shop.channel_id, "Goods", Form(1500))
+        await builders.stock(session, shop.main_id, {goods: 10})
+    provider = FaultProvider(tmp_path / "ledger.db")
+    yield Till(database, shop, provider, Providers({NAME: provider}, timeout_seconds=0.25), goods)
+    provider.ledger.close()
+
+
+async def leave(till: Till, cart_id: UUID, token: str) -> None:
+    """Ask once and never again."""
+    await till.ask(builders.wish(cart_id, token, provider=NAME))
+
+
+async def change_cards(till: Till, cart_id: UUID, token: str) -> None:
+    """Take another card when the first doesn't end in an order at once."""
+    first = await till.ask(builders.wish(cart_id, token, provider=NAME))
+    if first is None or first.order_id is None:
+        await books.let_leases_end(till.database)
+        result = await till.insist(cart_id, f"{GOOD}@other")
+        if result.order_id is None:
+            # That was still about the first card.
+            result = await till.insist(cart_id, f"{GOOD}@other")
+        assert result.order_id is not None
+
+
+async def open_tabs(till: Till, cart_id: UUID, token: str) -> None:
+    """Pay in several tabs at once, while the worker works, too."""
+    wishes = [builders.wish(cart_id, token, provider=NAME) for _ in range(TABS)]
+    await asyncio.gather(*(till.ask(wanted) for wanted in wishes), till.work(), till.work())
+    await till.insist(cart_id, token)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.habits)
+async def test_cart_is_paid_once_or_not_at_all(till: Till, story: Story) -> None:
+    left, insisted, changed, tabbed = [await till.cart() for _ in range(4)]
+
+    await asyncio.gather(
+        leave(till, left, f"{story.habits}@left"),
+        till.insist(insisted, f"{story.habits}@insisted"),
+        change_cards(till, changed, f"{story.habits}@changed"),
+        open_tabs(till, tabbed, f"{story.habits}@tabbed"),
+    )
+    await till.settle()
+
+    bought = [await till.is_bought(cart_id) for cart_id in (left, insisted, changed, tabbed)]
+    assert bought == [story.is_bought_by_who_goes, not story.is_declined, True, not story.is_declined]
+    assert sum(charge.is_kept for charge in till.provider.ledger.charges()) == sum(bought)
+    assert await sellable(till.database, till.goods) == 10 - sum(bought)
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+@pytest.mark.parametrize("capture", [True, False], ids=["captured", "authorized"])
+@pytest.mark.parametrize("habits", REFUNDS)
+async def test_money_of_a_cancelled_order_is_given_back_once(till: Till, habits: str, capture: bool) -> None:
+    cart_id = await till.cart()
+    settled = completion.Rules(capture=capture, terms=SETTLED.terms, base_url=SETTLED.base_url)
+    wanted = builders.wish(cart_id, habits, provider=NAME)
+    result = await completion.complete(desk(till.database, settled), till.providers, wanted, settled)
+    assert result.order_id is not None
+    async with till.database.transaction() as session:
+        await order_service.cancel(
+            session, result.order_id, reason=OrderCancelReason.CUSTOMER, restock=True, actor="tester"
+        )
+
+    await asyncio.gather(*(till.work() for _ in range(3)), return_exceptions=True)
+    await till.settle()
+
+    (charge,) = till.provider.ledger.charges()
+    assert (charge.returned, charge.amount) == (1990, 1990)
+    assert charge.state is (State.SUCCEEDED if capture else State.CANCELED)
+    assert await sellable(till.database, till.goods) == 10
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+@pytest.mark.parametrize("habits", [GOOD, "lost", "processing"])
+async def test_money_that_comes_after_the_checkout_is_over_is_given_back(till: Till, habits: str) -> None:
+    """The worker was late: the buyer's stock was given back by hand before the outcome was known."""
+    cart_id = await till.cart()
+    wanted = builders.wish(cart_id, f"{habits}+refund_lost", provider=NAME)
+    await desk(till.database).start(cart_id, accept_price_changes=False)
+    async with till.database.transaction() as session:
+        step = await completion._begin(session, till.providers, wanted, is_last=False)
+    assert isinstance(step, completion._Pay)
+    await completion._ask(till.providers, step, wanted, SETTLED)
+    async with till.database.transaction() as session:
+        current = await service.live(session, cart_id)
+        assert current is not None
+        await service.end(session, current, CheckoutStatus.EXPIRED, reason="reservation_expired")
+
+    await till.settle()
+
+    (charge,) = till.provider.ledger.charges()
+    assert (charge.returned, charge.is_kept) == (charge.amount, False)
+    assert not await till.is_bought(cart_id)
+    assert await sellable(till.database, till.goods) == 10
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+async def test_amount_that_the_provider_does_not_take_fails_and_charges_nothing(till: Till) -> None:
+    outcome = await till.provider.authorize(request(amount=49))
+
+    assert outcome.status is PaymentStatus.FAILED
+    assert "between 50 and 99999999" in outcome.message
+    assert till.provider.ledger.charges() == []
+
+
+async def test_key_is_not_taken_for_two_payments(till: Till) -> None:
+    first = request()
+    await till.provider.authorize(first)
+
+    for other in (request(first.key, amount=1001), request(first.key, token="other"), request(first.key, code="USD")):
+        with pytest.raises(KeyReused):
+            await till.provider.authorize(other)
+
+    assert till.provider.ledger.mismatches() == 3
+    assert till.provider.ledger.times_charged() == {first.key: 1}
+
+
+async def test_repeated_request_charges_once_and_is_answered_alike(till: Till) -> None:
+    wanted = request()
+
+    answers = [await till.provider.authorize(wanted) for _ in range(3)]
+
+    assert len(set(answers)) == 1
+    assert till.provider.ledger.times_charged() == {wanted.key: 1}
+
+
+async def test_what_is_processed_can_not_be_abandoned(till: Till) -> None:
+    wanted = request(token="processing")
+    for call in (till.provider.authorize(wanted), till.provider.abandon(wanted.key), till.provider.find(wanted.key)):
+        with pytest.raises(AnswerLost):
+            await call
+
+    found = await till.provider.find(wanted.key)
+
+    assert found is not None
+    assert found.status is PaymentStatus.CAPTURED
+
+
+def request(key: UUID | None = None, *, amount: int = 1000, token: str = GOOD, code: str = "EUR") -> Authorization:
+    return Authorization(key or ids.new(), token, amount, code, capture=True, return_url="http://shop.test/back")
