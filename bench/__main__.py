@@ -16,15 +16,17 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import cold, report, scenarios, servers
+from bench import cold, flash, report, scenarios, servers
 from bench.client import Address
 from bench.load import Bounds, Operation, Weighed, measure
 from bench.processes import SetupFailed, listener_on
 from bench.report import Report, Result
 from bench.servers import Bare, Server
 
-COLD = "cold"
-NAMES = (*scenarios.LOADS, COLD)
+FLASH, COLD = "flash", "cold"
+NAMES = (*scenarios.LOADS, FLASH, COLD)
+ALONE = {FLASH, COLD}
+"""What starts servers of its own."""
 EXIT_FAILED, EXIT_SETUP, EXIT_INTERRUPTED = 1, 2, 130
 MOST_CONCURRENCY, MOST_SECONDS = 256, 600.0
 
@@ -54,10 +56,10 @@ def main() -> int:
         code = EXIT_SETUP
     except (asyncio.CancelledError, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    if found.results or found.starts:
+    if found.results or found.flash or found.starts:
         report.show(found, Console(width=None if sys.stdout.isatty() else 160))
         print(f"Kept in {os.path.relpath(report.write(found))}")
-    return code or (EXIT_FAILED if found.failures or found.unanswered else 0)
+    return code or (EXIT_FAILED if found.has_failed else 0)
 
 
 def _wishes(arguments: list[str]) -> Wishes:
@@ -77,12 +79,12 @@ def _wishes(arguments: list[str]) -> Wishes:
         parser.error(f"--concurrency must be between 1 and {MOST_CONCURRENCY}")
     if not 0 < given.seconds <= MOST_SECONDS or given.most < 1:
         parser.error(f"--seconds must be positive and at most {MOST_SECONDS:g}, --most at least 1")
-    if given.url and (given.database or given.scenario == [COLD]):
-        parser.error("--url takes a server as it runs: neither --database nor cold go with it")
+    if given.url and (given.database or set(chosen) <= ALONE):
+        parser.error("--url takes a server as it runs: neither --database nor flash nor cold go with it")
     if given.database and not given.database.startswith(("postgresql", "postgres:")):
         parser.error("--database must be postgresql://…; without it, a new SQLite shop is made")
     return Wishes(
-        scenarios=[name for name in NAMES if name in chosen and not (name == COLD and given.url)],
+        scenarios=[name for name in NAMES if name in chosen and not (name in ALONE and given.url)],
         concurrency=given.concurrency,
         seconds=given.seconds,
         most=given.most,
@@ -106,13 +108,15 @@ async def _run(wishes: Wishes, found: Report) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with tempfile.TemporaryDirectory(prefix="headless-bench-") as scratch:
         directory = Path(scratch)
-        loads = [name for name in wishes.scenarios if name != COLD]
+        loads = [name for name in wishes.scenarios if name not in ALONE]
         if loads:
             async with servers.bare(directory) as bare, _server(wishes, directory) as server:
                 found.database = server.database
                 shelf = await scenarios.prepare(server.address, token=server.token)
                 for name in loads:
                     found.results += await _measure(name, scenarios.LOADS[name](shelf), wishes, server, bare)
+        if FLASH in wishes.scenarios:
+            found.flash = await flash.hold(directory, wishes.database, most=wishes.most, say=_say)
         if COLD in wishes.scenarios:
             _say("cold")
             found.starts = await cold.measure(directory)
@@ -121,7 +125,8 @@ async def _run(wishes: Wishes, found: Report) -> None:
 @asynccontextmanager
 async def _server(wishes: Wishes, directory: Path) -> AsyncIterator[Server]:
     if wishes.address is not None:
-        weighed = Weighed(listener_on(wishes.address.port))
+        pid = listener_on(wishes.address.port)
+        weighed = Weighed((pid,) if pid is not None else ())
         yield Server(wishes.address, wishes.token, weighed, "a running server")
         return
     shop = directory / "shop"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -24,17 +24,18 @@ SHOWN_REASONS = 3
 class Weighed:
     """The processes whose CPU time counts, where they are known."""
 
-    app: int | None = None
+    apps: tuple[int, ...] = ()
     database: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many clients do an operation at once, for how long, and how often at most."""
+    """How many clients do an operation at once, for how long, and how often at most; `warm_up` times before."""
 
     concurrency: int
     seconds: float
     most: int
+    warm_up: int = 200_000
 
 
 @dataclass(slots=True)
@@ -80,12 +81,13 @@ class Load:
     """Share of its core that the load's own client used: near 1, the client is what is measured."""
 
 
-async def measure(operation: Operation, address: Address, *, bounds: Bounds, weighed: Weighed) -> Load:
-    """Do an operation again and again within its bounds, after a short warm-up."""
-    await _drive(operation, address, replace(bounds, seconds=min(WARM_UP_SECONDS, bounds.seconds / 2)))
-    app, database = cpu_seconds(weighed.app), cpu_seconds(weighed.database)
+async def measure(operation: Operation, *addresses: Address, bounds: Bounds, weighed: Weighed) -> Load:
+    """Do an operation again and again within its bounds, after a short warm-up; clients take turns with addresses."""
+    before = replace(bounds, seconds=min(WARM_UP_SECONDS, bounds.seconds / 2), most=min(bounds.most, bounds.warm_up))
+    await _drive(operation, addresses, before)
+    app, database = cpu_seconds(*weighed.apps), cpu_seconds(weighed.database)
     busy, started = time.process_time(), time.perf_counter()
-    tally = await _drive(operation, address, bounds)
+    tally = await _drive(operation, addresses, bounds)
     elapsed, busy = time.perf_counter() - started, time.process_time() - busy
     done = len(tally.latencies)
     latencies = sorted(tally.latencies)
@@ -100,7 +102,7 @@ async def measure(operation: Operation, address: Address, *, bounds: Bounds, wei
         requests=tally.requests / done if done else 0,
         bytes=tally.bytes / done if done else 0,
         statements=tally.statements / done if tally.statements is not None and done else None,
-        app_cpu_ms=_spent(app, cpu_seconds(weighed.app), done),
+        app_cpu_ms=_spent(app, cpu_seconds(*weighed.apps), done),
         database_cpu_ms=_spent(database, cpu_seconds(weighed.database), done),
         client_busy=busy / elapsed,
     )
@@ -116,12 +118,12 @@ def _spent(before: float | None, after: float | None, operations: int) -> float 
     return None if before is None or after is None or not operations else 1000 * (after - before) / operations
 
 
-async def _drive(operation: Operation, address: Address, bounds: Bounds) -> Tally:
+async def _drive(operation: Operation, addresses: Sequence[Address], bounds: Bounds) -> Tally:
     tally = Tally()
     deadline = time.perf_counter() + bounds.seconds
 
-    async def client() -> None:
-        async with Connection(address) as connection:
+    async def client(nth: int) -> None:
+        async with Connection(addresses[nth % len(addresses)]) as connection:
             while time.perf_counter() < deadline and tally.started < bounds.most and not tally.is_hopeless:
                 tally.started += 1
                 conversation = Conversation(connection)
@@ -133,6 +135,6 @@ async def _drive(operation: Operation, address: Address, bounds: Bounds) -> Tall
                     tally.add(conversation)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(bounds.concurrency):
-            group.create_task(client())
+        for nth in range(bounds.concurrency):
+            group.create_task(client(nth))
     return tally

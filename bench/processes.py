@@ -70,6 +70,49 @@ async def running(
         await _end(process)
 
 
+class Dialogue:
+    """A program of ours that answers lines with lines."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    async def say(self, line: bytes) -> None:
+        """Send a line; what is in the way of it shows at the next answer."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(ConnectionError):
+                self._process.stdin.write(line + b"\n")
+                await self._process.stdin.drain()
+
+    async def hear(self) -> bytes:
+        """Answer its next line; SetupFailed when it has ended."""
+        line = await self._process.stdout.readline() if self._process.stdout is not None else b""
+        if not line:
+            raise SetupFailed(f"The buyers' process ended:\n{last_lines(self._log)}")
+        return line.strip()
+
+
+@asynccontextmanager
+async def talking(
+    command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
+) -> AsyncIterator[Dialogue]:
+    """Run a program that one talks with, for as long as the block lasts."""
+    with _appending(log) as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            cwd=directory,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield Dialogue(process, log)
+    finally:
+        await _end(process)
+
+
 async def output_of(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> str:
     """Run a program to its end and answer what it printed; SetupFailed when it fails."""
     process = await asyncio.create_subprocess_exec(
@@ -126,9 +169,9 @@ def free_port() -> int:
         return port
 
 
-def cpu_seconds(pid: int | None) -> float | None:
-    """CPU time of a process, its descendants and the children it outlived; None where there is no /proc."""
-    family = tree(pid) if pid is not None else []
+def cpu_seconds(*pids: int | None) -> float | None:
+    """CPU time of processes, their descendants and the children they outlived; None where there is no /proc."""
+    family = [entry for pid in pids if pid is not None for entry in tree(pid)]
     return sum(entry.ticks for entry in family) / os.sysconf("SC_CLK_TCK") if family else None
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cold import Start
+from bench.flash import Flash, Side
 from bench.load import Load
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -44,6 +45,7 @@ class Report:
     database: str = ""
     seconds: float = 0
     results: list[Result] = field(default_factory=list)
+    flash: Flash | None = None
     starts: list[Start] = field(default_factory=list)
     python: str = field(default_factory=platform.python_version)
     processors: int | None = field(default_factory=os.cpu_count)
@@ -52,6 +54,12 @@ class Report:
     @property
     def failures(self) -> int:
         return sum(result.load.failures + result.bare.failures for result in self.results)
+
+    @property
+    def has_failed(self) -> bool:
+        rushes = self.flash.rushes if self.flash else []
+        inexact = self.flash is not None and bool(self.flash.wrong)
+        return bool(self.failures or self.unanswered or inexact or any(rush.failures for rush in rushes))
 
     @property
     def unanswered(self) -> list[str]:
@@ -70,6 +78,8 @@ def write(report: Report) -> Path:
 def show(report: Report, console: Console) -> None:
     if report.results:
         console.print(_loads(report))
+    if report.flash:
+        _show_flash(report.flash, console)
     if report.starts:
         console.print(_starts(report))
     for result in report.results:
@@ -105,6 +115,45 @@ def _loads(report: Report) -> Table:
             style="red" if load.failures else None,
         )
     return table
+
+
+def _show_flash(flash: Flash, console: Console) -> None:
+    console.print(_rushes(flash))
+    for rush in flash.rushes:
+        for reason in rush.reasons:
+            console.print(f"{rush.way}, {rush.processes} processes: {reason}", style="red", markup=False)
+    for wrong in flash.wrong:
+        console.print(f"NOT EXACT: {wrong}", style="red", markup=False)
+    if not flash.wrong:
+        console.print("Levels, ledger and allocations agree with what was sold.")
+
+
+def _rushes(flash: Flash) -> Table:
+    table = Table(title=f"Flash sale on {flash.database}: one hot variant, and 1,000 different ones")
+    table.add_column("flash", no_wrap=True)
+    for name in ("processes", "hot per s", "spread per s", "hot : spread"):
+        table.add_column(name, justify="right")
+    for side in ("hot", "spread"):
+        for name in ("app ms", "db ms", "SQL"):
+            table.add_column(f"{side} {name}", justify="right")
+    table.add_column("failed", justify="right")
+    for rush in flash.rushes:
+        table.add_row(
+            rush.way,
+            str(rush.processes),
+            _number(rush.hot.per_second),
+            _number(rush.spread.per_second),
+            f"{100 * rush.hot_to_spread:.0f} %",
+            *_costs(rush.hot),
+            *_costs(rush.spread),
+            str(rush.failures),
+            style="red" if rush.failures else None,
+        )
+    return table
+
+
+def _costs(side: Side) -> list[str]:
+    return [_number(cost) for cost in (side.app_cpu_ms, side.database_cpu_ms, side.statements)]
 
 
 def _starts(report: Report) -> Table:

@@ -191,18 +191,17 @@ def checkout(shelf: Shelf) -> Operation:
         if not options:
             raise OperationFailed("no delivery options")
         await buyer.ask(DELIVERY, input={"cartId": cart_id, "deliveryOptionId": options[0]["id"]})
-        data = await buyer.ask(
-            COMPLETE,
-            input={
-                "cartId": cart_id,
-                "payment": {"provider": "sandbox", "token": "tok_visa"},
-                "idempotencyKey": str(uuid4()),
-            },
-        )
-        if not data["checkoutComplete"]["order"]:
-            raise OperationFailed("no order")
+        await complete(buyer, cart_id)
 
     return operation
+
+
+async def complete(buyer: Conversation, cart_id: str) -> None:
+    """Pay for a cart."""
+    payment = {"provider": "sandbox", "token": "tok_visa"}
+    data = await buyer.ask(COMPLETE, input={"cartId": cart_id, "payment": payment, "idempotencyKey": str(uuid4())})
+    if not data["checkoutComplete"]["order"]:
+        raise OperationFailed("no order")
 
 
 async def _create(buyer: Conversation, variants: Iterator[str], **more: Any) -> str:

@@ -65,7 +65,7 @@ async def bare(directory: Path) -> AsyncIterator[Bare]:
         bare_command(address.port), environment=dict(os.environ), directory=ROOT, log=directory / "bare.log"
     ) as program:
         await until(lambda: answers(address), program)
-        yield Bare(address, Weighed(program.pid))
+        yield Bare(address, Weighed((program.pid,)))
 
 
 def bare_command(port: int) -> list[str]:
@@ -78,9 +78,9 @@ async def embedded(directory: Path) -> AsyncIterator[Server]:
     """Run a new shop on SQLite as `headless dev` makes it."""
     port = free_port()
     environment = environment_of(directory, port=port)
-    async with _headless(["dev"], environment, directory, port) as program:
+    async with headless(["dev"], environment, directory, port) as program:
         token = await token_for(environment, directory)
-        yield Server(Address("127.0.0.1", port), token, Weighed(program.pid), "sqlite")
+        yield Server(Address("127.0.0.1", port), token, Weighed((program.pid,)), "sqlite")
 
 
 @asynccontextmanager
@@ -90,16 +90,17 @@ async def on_postgres(directory: Path, url: str) -> AsyncIterator[Server]:
     environment = environment_of(directory, port=port, database=url)
     for command in ("migrate", "seed"):
         await output_of([HEADLESS, command], environment=environment, directory=directory)
-    version, pid = await _postgres(url)
-    async with _headless(["serve"], environment, directory, port) as program:
+    version, pid = await postgres_at(url)
+    async with headless(["serve"], environment, directory, port) as program:
         token = await token_for(environment, directory)
-        yield Server(Address("127.0.0.1", port), token, Weighed(program.pid, pid), f"postgresql {version}")
+        yield Server(Address("127.0.0.1", port), token, Weighed((program.pid,), pid), f"postgresql {version}")
 
 
 @asynccontextmanager
-async def _headless(
+async def headless(
     arguments: list[str], environment: dict[str, str], directory: Path, port: int
 ) -> AsyncIterator[Program]:
+    """Run a server that a list of products comes from."""
     command = [HEADLESS, *arguments]
     async with running(
         command, environment=environment, directory=directory, log=directory / "headless.log"
@@ -138,7 +139,7 @@ async def answers(address: Address) -> bool:
         return True
 
 
-async def _postgres(url: str) -> tuple[str, int | None]:
+async def postgres_at(url: str) -> tuple[str, int | None]:
     """Answer the version of a PostgreSQL server and, if it runs on this machine, its first process."""
     scheme, _, rest = url.partition("://")
     try:

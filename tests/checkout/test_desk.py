@@ -180,6 +180,19 @@ async def test_an_unreachable_database_is_told_to_everyone_and_the_desk_goes_on(
     assert [type(result) for result in again] == [Held, Held]
 
 
+async def test_buyers_one_right_after_the_other_are_all_served(database: Database, shop: Shop) -> None:
+    wishes = await prepared(database, await ready(database, shop, *([1] * 8)))
+    counter = Desk(database, SETTLED.terms)
+
+    async def one_after_the_other(own: Sequence[Prepared]) -> list[object]:
+        return [await counter.hold(wish) for wish in own]
+
+    async with asyncio.timeout(60):
+        held = await asyncio.gather(one_after_the_other(wishes[::2]), one_after_the_other(wishes[1::2]))
+
+    assert {type(each) for own in held for each in own} == {Held}
+
+
 async def test_who_has_gone_before_being_served_holds_nothing(database: Database, shop: Shop) -> None:
     gone, stays = await prepared(database, await ready(database, shop, 1, 1))
     counter = Desk(database, SETTLED.terms)

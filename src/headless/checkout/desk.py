@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from headless.checkout import service, starting
@@ -61,15 +62,20 @@ class Desk:
         place: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((wish, place))
         if len(self._hands) < self._most_hands:
-            hand = asyncio.create_task(self._serve())
-            self._hands.add(hand)
-            hand.add_done_callback(self._hands.discard)
+            self._hands.add(asyncio.create_task(self._serve()))
         answer = await place
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def _serve(self) -> None:
+        try:
+            await self._serve_all()
+        finally:
+            # Here, not in a callback: whoever comes before that ran would wait for a hand that has gone home.
+            self._hands.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _serve_all(self) -> None:
         while self._waiting:
             batch: dict[UUID, Waiting] = {}
             late: list[Waiting] = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, bindparam, or_, select
 
 from headless.cart.models import carts
 from headless.checkout.models import checkouts
@@ -32,14 +34,19 @@ async def live_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, 
 
 async def cart_to_start(session: Session, cart_id: UUID) -> Record | None:
     """A cart, with whether it has a live checkout and how its channel chooses the locations that serve it."""
+    found = await session.execute(_cart_to_start(), {"cart_id": cart_id, "now": clock.now()})
+    return found.first()
+
+
+@cache
+def _cart_to_start() -> Select[Any]:
     c = checkouts.c
     is_live = select(c.id).where(c.cart_id == carts.c.id, c.status.in_(LIVE)).correlate(carts).exists()
-    found = await session.execute(
+    return (
         select(carts, is_live.label("is_started"), channels.c.allocation_strategy)
         .join(channels, channels.c.id == carts.c.channel_id)
-        .where(carts.c.id == cart_id, carts.c.expires_at > clock.now())
+        .where(carts.c.id == bindparam("cart_id"), carts.c.expires_at > bindparam("now"))
     )
-    return found.first()
 
 
 async def checkouts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:

@@ -7,23 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from headless.fulfillment.models import delivery_rates, delivery_zones, fulfillment_lines, fulfillments
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 
 
+_RATES = (
+    select(delivery_rates, delivery_zones.c.countries)
+    .join(delivery_zones, delivery_zones.c.id == delivery_rates.c.zone_id)
+    .where(delivery_rates.c.channel_id == bindparam("channel_id"))
+    .order_by(delivery_rates.c.amount, delivery_rates.c.id)
+)
+
+
 async def rates_for(session: Session, keys: Sequence[str], channel_id: UUID) -> Mapping[str, list[Record]]:
     """The delivery rates of a channel for each country: its zone's, else those of the rest of the world."""
-    rows = (
-        await session.execute(
-            select(delivery_rates, delivery_zones.c.countries)
-            .join(delivery_zones, delivery_zones.c.id == delivery_rates.c.zone_id)
-            .where(delivery_rates.c.channel_id == channel_id)
-            .order_by(delivery_rates.c.amount, delivery_rates.c.id)
-        )
-    ).all()
+    rows = (await session.execute(_RATES, {"channel_id": channel_id})).all()
     elsewhere = [row for row in rows if not row.countries]
     return {country: [row for row in rows if country in row.countries] or elsewhere for country in keys}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import Update, bindparam, insert, update
 
 from headless.catalog import listing
 from headless.catalog.models import listings
@@ -17,7 +18,7 @@ from headless.inventory.events import InventoryChanged, StockChanged
 from headless.inventory.models import levels, movements
 from headless.inventory.rules import COUNTED, Stock
 from headless.platform import clock, ids, outbox
-from headless.platform.db import Session
+from headless.platform.db import Session, before_commit
 
 Deltas = Mapping[tuple[UUID, UUID], Mapping[str, int]]
 """By variant and location: how much each counted quantity changes."""
@@ -57,8 +58,11 @@ async def move(session: Session, stocks: Mapping[UUID, Sequence[Stock]], *entrie
     return groups
 
 
-async def post(session: Session, *entries: Entry) -> list[UUID]:
-    """Change levels, in the order of their ids, and write the ledger; what can be sold stays the same."""
+async def post(session: Session, *entries: Entry, is_last: bool = False) -> list[UUID]:
+    """Change levels, in the order of their ids, and write the ledger; what can be sold stays the same.
+
+    With `is_last` the levels change right before the commit: others wait for them as shortly as can be.
+    """
     groups, at, rows = [ids.new() for _entry in entries], clock.now(), []
     sums: defaultdict[tuple[UUID, UUID], defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for group_id, entry in zip(groups, entries, strict=True):
@@ -69,20 +73,33 @@ async def post(session: Session, *entries: Entry) -> list[UUID]:
                     rows.append(_movement(group_id, key, name, by, entry.why) | {"occurred_at": at})
     if not rows:
         return groups
-    c = levels.c
     connection = await session.connection()
-    await connection.execute(
-        update(levels)
-        .where(c.variant_id == bindparam("of_variant"), c.location_id == bindparam("of_location"))
-        .values({name: c[name] + bindparam(f"by_{name}") for name in COUNTED}),
-        [
-            {"of_variant": key[0], "of_location": key[1], **{f"by_{name}": names[name] for name in COUNTED}}
-            for key, names in sorted(sums.items())
-        ],
-    )
     await connection.execute(insert(movements), rows)
     outbox.record(session, *(InventoryChanged(row["location_id"], row["variant_id"], row["id"]) for row in rows))
+    changed = [
+        {"of_variant": key[0], "of_location": key[1], **{f"by_{name}": names[name] for name in COUNTED}}
+        for key, names in sorted(sums.items())
+    ]
+    if is_last:
+        before_commit(session, partial(_change_levels, changed=changed))
+    else:
+        await _change_levels(session, changed)
     return groups
+
+
+async def _change_levels(session: Session, changed: Sequence[Mapping[str, object]]) -> None:
+    connection = await session.connection()
+    await connection.execute(_level_change(), changed)
+
+
+@cache
+def _level_change() -> Update:
+    c = levels.c
+    return (
+        update(levels)
+        .where(c.variant_id == bindparam("of_variant"), c.location_id == bindparam("of_location"))
+        .values({name: c[name] + bindparam(f"by_{name}") for name in COUNTED})
+    )
 
 
 async def announce(session: Session, variant_ids: Sequence[UUID]) -> None:

@@ -120,7 +120,9 @@ async def commit(session: Session, owner_id: UUID, why: Why) -> None:
         .values(is_committed=True)
         .returning(c.line_id, c.variant_id, c.location_id, c.quantity)
     )
-    await ledger.post(session, Entry(why, _summed([Take(*row) for row in kept], reserved=-1, committed=1)))
+    await ledger.post(
+        session, Entry(why, _summed([Take(*row) for row in kept], reserved=-1, committed=1)), is_last=True
+    )
 
 
 async def recommit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -142,6 +142,11 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[Session]:
         # Nothing is left to be saved: that a lost connection can't be rolled back is no news.
         with suppress(DBAPIError):
             await asyncio.shield(session.close())
+
+
+def before_commit(session: Session, write: Callable[[Session], Awaitable[None]]) -> None:
+    """Have something written at the end of a transaction, after what was asked for before."""
+    session.info.setdefault("before_commit", []).append(write)
 
 
 def insert_into(session: Session, table: Table) -> postgresql.Insert | sqlite.Insert:

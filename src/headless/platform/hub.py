@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -32,11 +33,23 @@ class TooSlow(Exception):
     """A consumer of a log fell so far behind that it must reconnect and resume."""
 
 
+@dataclass(slots=True)
+class Counters:
+    """What became of entries on their way to consumers, since the process began."""
+
+    queued: int = 0
+    coalesced: int = 0
+    """Entries that a newer one of the same key replaced before they were taken."""
+    cut: int = 0
+    """Consumers whose queue ran over, or who were behind when the log was forgotten."""
+
+
 class Listener:
     """One consumer's bounded queue. With `coalesce` only the newest entry of each key waits."""
 
-    def __init__(self, interest: Interest, *, coalesce: bool) -> None:
+    def __init__(self, interest: Interest, *, coalesce: bool, counters: Counters | None = None) -> None:
         self.interest = interest
+        self.counters = counters or Counters()
         self._coalesce = coalesce
         self._queue: deque[Entry] = deque()
         self._latest: dict[tuple[str, UUID], Entry] = {}
@@ -54,16 +67,25 @@ class Listener:
             return
         if self._coalesce:
             # Popped first, so that a key that changed again goes to the end of the line: positions stay ascending.
-            self._latest.pop((entry.topic, entry.key), None)
+            replaced = self._latest.pop((entry.topic, entry.key), None)
+            self.counters.queued += replaced is None
+            self.counters.coalesced += replaced is not None
             self._latest[entry.topic, entry.key] = entry
         elif len(self._queue) >= QUEUE_LIMIT:
-            self._overflown = True
+            self.cut()
         else:
+            self.counters.queued += 1
             self._queue.append(entry)
         self._ready.set()
 
+    @property
+    def waiting(self) -> int:
+        """Entries that the consumer hasn't taken."""
+        return len(self._latest) + len(self._queue)
+
     def cut(self) -> None:
         """Have the consumer resume from the log."""
+        self.counters.cut += not self._overflown
         self._overflown = True
         self._ready.set()
 
@@ -93,11 +115,17 @@ class Hub:
 
     def __init__(self, database: Database) -> None:
         self.position = 0
+        self.counters = Counters()
         self._database = database
         self._listeners: dict[Channel, set[Listener]] = defaultdict(set)
         self._wake = asyncio.Event()
         self._replays = asyncio.Semaphore(REPLAYS)
         self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for their consumers now."""
+        return sum(listener.waiting for listener in self._everyone())
 
     def heard(self, position: int | None) -> None:
         """Hear that the log has grown to a position, or that it may have."""
@@ -107,7 +135,7 @@ class Hub:
     @contextmanager
     def listening(self, interest: Interest, *, coalesce: bool) -> Iterator[Listener]:
         """Register a listener: it gets what comes after the hub's present position."""
-        listener = Listener(interest, coalesce=coalesce)
+        listener = Listener(interest, coalesce=coalesce, counters=self.counters)
         channels = listener.channels
         for channel in channels:
             self._listeners[channel].add(listener)

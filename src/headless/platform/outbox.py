@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from headless.platform import clock, columns, failpoints, ids, jobs
 from headless.platform.columns import any_of
-from headless.platform.db import Database, Session
+from headless.platform.db import Database, Session, before_commit
 from headless.platform.errors import ResyncRequired
 
 BATCH = 1000
@@ -108,7 +108,7 @@ def record(session: Session, *recorded: Fact) -> None:
     """Have facts written at the end of the caller's transaction; they are numbered after its commit."""
     waiting: list[Fact] = session.info.setdefault("facts", [])
     if recorded and not waiting:
-        session.info.setdefault("before_commit", []).append(_write)
+        before_commit(session, _write)
     waiting.extend(recorded)
 
 

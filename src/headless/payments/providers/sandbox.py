@@ -46,6 +46,8 @@ class SandboxReturn(SQLModel, table=True):
 charges = columns.table_of(SandboxCharge)
 returns = columns.table_of(SandboxReturn)
 
+PATIENCE_SECONDS = 6.0
+"""How long it queues for SQLite's writer: an answer that is given up looks lost to who paid."""
 DECLINES = {
     "tok_declined": "The card was declined. Try another one.",
     "tok_insufficient_funds": "The card has insufficient funds. Try another one.",
@@ -73,7 +75,7 @@ class Sandbox:
         if token in DECLINES:
             return Outcome(PaymentStatus.DECLINED, message=DECLINES[token])
         paid = PaymentStatus.CAPTURED if request.capture else PaymentStatus.AUTHORIZED
-        async with self._database.transaction() as session:
+        async with self._database.transaction(patience=PATIENCE_SECONDS) as session:
             written = await session.execute(
                 insert_into(session, charges)
                 .values(
@@ -108,7 +110,7 @@ class Sandbox:
         return _outcome(charge) if charge is not None else None
 
     async def abandon(self, key: UUID) -> Outcome:
-        async with self._database.transaction() as session:
+        async with self._database.transaction(patience=PATIENCE_SECONDS) as session:
             await session.execute(
                 insert_into(session, charges)
                 .values(
@@ -125,7 +127,7 @@ class Sandbox:
             return _outcome(await _charge(session, key))
 
     async def give_back(self, key: UUID, *, payment: UUID, amount: int) -> bool:
-        async with self._database.transaction() as session:
+        async with self._database.transaction(patience=PATIENCE_SECONDS) as session:
             charge = await _charge(session, payment)
             fresh = await session.execute(
                 insert_into(session, returns)
