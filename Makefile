@@ -20,6 +20,8 @@ DEV     := $(VENV)/.installed-dev
 
 PLAYGROUND         := src/headless/graphql/static/playground/index.html
 PLAYGROUND_MODULES := playground/node_modules/.package-lock.json
+STOREFRONT_MODULES := examples/storefront/node_modules/.package-lock.json
+CLIENTS_MODULES    := tests/clients/node_modules/.package-lock.json
 PLAYGROUND_SOURCES := $(shell [ ! -d playground ] || find playground -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 
@@ -38,8 +40,16 @@ dev: $(RUNTIME) playground-if-possible ## Run the shop on this machine; Ctrl-C e
 .PHONY: playground
 playground: $(PLAYGROUND) ## Build the playground (needs npm)
 
+.PHONY: storefront
+storefront: $(STOREFRONT_MODULES) ## Run the example storefront beside `make dev` (HEADLESS_URL=http://127.0.0.1:8000)
+	@cd examples/storefront && exec npm run --silent dev -- $(ARGS)
+
+.PHONY: clients
+clients: $(STOREFRONT_MODULES) $(CLIENTS_MODULES) ## Install what the tests of real clients run (needs npm)
+	@cd examples/storefront && node codegen.mjs
+
 .PHONY: test
-test: $(DEV) playground-if-possible postgres-if-possible ## Run the whole test suite (ARGS="tests/cart -k name")
+test: $(DEV) playground-if-possible clients-if-possible postgres-if-possible ## Run the whole test suite (ARGS="tests/cart -k name")
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: check
@@ -96,7 +106,7 @@ soak: $(DEV) postgres-if-possible ## Run races and crashes for long, and write .
 
 .PHONY: clean
 clean: ## Remove what make made; the shop's data in .headless/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .soak dist playground/node_modules $(dir $(PLAYGROUND))
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .soak dist $(addsuffix /node_modules,playground examples/storefront tests/clients) examples/storefront/src/generated $(dir $(PLAYGROUND))
 	find src tests migrations bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 
@@ -140,8 +150,8 @@ else
 endif
 	@touch $@
 
-$(PLAYGROUND_MODULES): playground/package.json playground/package-lock.json
-	cd playground && npm ci --no-audit --no-fund
+$(PLAYGROUND_MODULES) $(STOREFRONT_MODULES) $(CLIENTS_MODULES): %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 $(PLAYGROUND): $(PLAYGROUND_MODULES) $(PLAYGROUND_SOURCES)
@@ -155,6 +165,12 @@ playground-if-possible:
 		$(MAKE) --silent playground || echo 'The playground could not be built (see above); going on without it.' >&2; \
 	elif [ ! -e $(PLAYGROUND) ]; then \
 		echo 'npm is not installed, so there is no playground; everything else works.' >&2; \
+	fi
+
+.PHONY: clients-if-possible
+clients-if-possible:
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent clients || echo 'The packages of the real clients could not be installed (see above): their tests are skipped.' >&2; \
 	fi
 
 # The tests want a real PostgreSQL: where none is installed, a wheel brings one.

@@ -69,6 +69,11 @@ def needs_npm() -> Path:
     return Path(shutil.which("npm") or skip_without("npm", "it is not installed"))
 
 
+def needs_node() -> Path:
+    """Return the path of node, or skip the test."""
+    return Path(shutil.which("node") or skip_without("npm", "node is not installed"))
+
+
 def needs_playground() -> Path:
     """Return the page of the built playground, or skip the test."""
     return PLAYGROUND if PLAYGROUND.exists() else skip_without("npm", "the playground is not built: make playground")
@@ -78,7 +83,7 @@ def needs_node_clients() -> Path:
     """Return the path of node, which has the packages of `tests/clients`, or skip the test."""
     if not (CLIENTS / "node_modules").exists():
         skip_without("npm", "the clients' packages are not installed: make clients")
-    return Path(shutil.which("node") or skip_without("npm", "node is not installed"))
+    return needs_node()
 
 
 def needs_storefront() -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Page, async_playwright, expect
 from sqlalchemy import make_url
 
 from headless.accounts import service as accounts
@@ -14,24 +14,14 @@ from headless.accounts.rules import Permission
 from headless.platform import ids
 from headless.platform.db import Database
 from tests import builders
+from tests.browser.browsing import CHROMIUM_FLAGS, PATIENCE, quiet_page
 from tests.conftest import Templates
 from tests.plugin_servers import needs_chromium, needs_playground
 from tests.serving import Client, new_key, serving
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WATCH = (
     'subscription Watched { stockChanged(variantIds: ["%s"]) { availableForSale quantityAvailable variant { title } } }'
 )
-PATIENCE = 30_000
-"""Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ async def browsed(templates: Templates, tmp_path: Path) -> AsyncIterator[Browsed
         async with serving(database_url, tmp_path) as served, served.client(token) as staff, async_playwright() as p:
             browser = await p.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
             context = await browser.new_context(viewport={"width": 1400, "height": 850})
-            page, complaints = await _quiet_page(context, served.urls[0])
+            page, complaints = await quiet_page(context, served.urls[0])
             yield Browsed(served.urls[0], staff, shop, page, complaints)
             await browser.close()
 
@@ -119,21 +109,6 @@ async def test_the_small_playground_does_the_same_without_a_build(browsed: Brows
     await expect(result).to_contain_text('"quantityAvailable": 7', timeout=PATIENCE)
 
     assert browsed.complaints == []
-
-
-async def _quiet_page(context: BrowserContext, url: str) -> tuple[Page, list[str]]:
-    """A page that writes down errors of its scripts, of its security policy, and whoever else it talks to."""
-    complaints: list[str] = []
-    page = await context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-
-    def note(address: str) -> None:
-        if not address.startswith((url, "data:", "blob:")):
-            complaints.append(f"asked {address}")
-
-    page.on("request", lambda request: note(request.url))
-    return page, complaints
 
 
 async def _write(page: Page, document: str, *, tab: str) -> None:

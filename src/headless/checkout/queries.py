@@ -34,8 +34,8 @@ async def live_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, 
 
 async def cart_to_start(session: Session, cart_id: UUID) -> Record | None:
     """A cart, with whether it has a live checkout and how its channel chooses the locations that serve it."""
-    found = await session.execute(_cart_to_start(), {"cart_id": cart_id, "now": clock.now()})
-    return found.first()
+    row: Record | None = (await session.execute(_cart_to_start(), {"cart_id": cart_id, "now": clock.now()})).first()
+    return row
 
 
 @cache

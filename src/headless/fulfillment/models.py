@@ -65,7 +65,7 @@ class Fulfillment(SQLModel, table=True):
 class FulfillmentLine(SQLModel, table=True):
     """Units of an order's line in a shipment.
 
-    `location_id` is null for goods whose stock isn't tracked, and for bundles: their `parts` say what leaves from where.
+    `location_id` is null for goods whose stock isn't tracked, and for bundles: `parts` say what leaves from where.
     """
 
     __tablename__ = "fulfillment_line"

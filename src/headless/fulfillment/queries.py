@@ -13,7 +13,6 @@ from headless.fulfillment.models import delivery_rates, delivery_zones, fulfillm
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 
-
 _RATES = (
     select(delivery_rates, delivery_zones.c.countries)
     .join(delivery_zones, delivery_zones.c.id == delivery_rates.c.zone_id)

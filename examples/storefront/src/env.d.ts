@@ -1,0 +1,1 @@
+declare const __SHOP_URL__: string;
