@@ -413,6 +413,22 @@ async def test_listing_takes_few_statements_however_long_it_is(api: Api, shop: S
     assert many.statements <= 6
 
 
+async def test_a_page_with_everything_takes_few_statements(api: Api, shop: Shop) -> None:
+    document = """query($id: ID!) { product(id: $id) {
+      title totalInventory availableForSale priceRange { minVariantPrice { amount } } featuredMedia { url }
+      media { nodes { url } } collections { nodes { title } }
+      variants(first: 100) { nodes {
+        price { amount } availableForSale quantityAvailable currentlyNotInStock image { url } bundleParts { quantity }
+      } }
+    } }"""
+    await api.execute(document, {"id": of("product", shop.shirt_product)})
+
+    page = await api.execute(document, {"id": of("product", shop.shirt_product)})
+
+    assert page.data["product"]["totalInventory"] == 10
+    assert page.statements <= 6
+
+
 async def test_pictures_collections_and_hidden_things_cost_shoppers_no_statement_per_row(api: Api, shop: Shop) -> None:
     await _many(api, shop, 10)
     document = """query($first: Int) { products(first: $first) { nodes {

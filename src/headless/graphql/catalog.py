@@ -23,7 +23,7 @@ from headless.inventory.queries import Sellable
 from headless.platform import ids
 from headless.platform.db import Record
 from headless.platform.errors import BadUserInput, NotFound
-from headless.platform.loaders import then
+from headless.platform.loaders import is_pending, then
 from headless.platform.pages import Slice, window
 from headless.pricing import queries as pricing_queries
 
@@ -262,9 +262,10 @@ class Product(Node):
     async def total_inventory(self: models.Product, info: Info) -> int:
         """Units that can be sold, summed over variants whose stock is tracked."""
         rows = await info.context.load(queries.variants_by_product, self.id) or []
-        keys = [row.id for row in rows]
-        stocks = await info.context.loaders.fetch(inventory_queries.sellable_by_variant, keys)
-        return sum(stock.quantity for key in keys if (stock := stocks[key]) is not None and stock.is_tracked)
+        load = info.context.loaders.load
+        asked: list[Any] = [load(inventory_queries.sellable_by_variant, row.id) for row in rows]
+        stocks = [await stock if is_pending(stock) else stock for stock in asked]
+        return sum(stock.quantity for stock in stocks if stock is not None and stock.is_tracked)
 
     @field
     def featured_media(self: models.Product, info: Info) -> Media | None:
