@@ -16,16 +16,16 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import cold, flash, report, scenarios, servers
+from bench import cold, flash, live, report, scenarios, servers
 from bench.client import Address
 from bench.load import Bounds, Operation, Weighed, measure
 from bench.processes import SetupFailed, listener_on
 from bench.report import Report, Result
 from bench.servers import Bare, Server
 
-FLASH, COLD = "flash", "cold"
-NAMES = (*scenarios.LOADS, FLASH, COLD)
-ALONE = {FLASH, COLD}
+FLASH, FANOUT, LATENCY, COLD = "flash", "fanout", "latency", "cold"
+NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, COLD)
+ALONE = {FLASH, FANOUT, LATENCY, COLD}
 """What starts servers of its own."""
 EXIT_FAILED, EXIT_SETUP, EXIT_INTERRUPTED = 1, 2, 130
 MOST_CONCURRENCY, MOST_SECONDS = 256, 600.0
@@ -42,6 +42,8 @@ class Wishes:
     database: str
     address: Address | None
     token: str
+    sockets: int
+    redis: str
 
 
 def main() -> int:
@@ -56,7 +58,7 @@ def main() -> int:
         code = EXIT_SETUP
     except (asyncio.CancelledError, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    if found.results or found.flash or found.starts:
+    if found.results or found.flash or found.fanout or found.latency or found.starts:
         report.show(found, Console(width=None if sys.stdout.isatty() else 160))
         print(f"Kept in {os.path.relpath(report.write(found))}")
     return code or (EXIT_FAILED if found.has_failed else 0)
@@ -73,6 +75,8 @@ def _wishes(arguments: list[str]) -> Wishes:
     parser.add_argument("--database", default="", help="a scratch PostgreSQL database that may be written to")
     parser.add_argument("--url", type=_address, help="a server that runs already on this machine")
     parser.add_argument("--token", default="", help="with --url: a token that may set its stock; without, it isn't set")
+    parser.add_argument("--sockets", type=int, default=2_000, help="listeners of fanout (default: 2000)")
+    parser.add_argument("--redis", default="", help="for latency: what carries events instead of the database")
     given = parser.parse_args(arguments)
     chosen = given.scenario or list(NAMES)
     if not all(1 <= number <= MOST_CONCURRENCY for number in given.concurrency):
@@ -80,7 +84,9 @@ def _wishes(arguments: list[str]) -> Wishes:
     if not 0 < given.seconds <= MOST_SECONDS or given.most < 1:
         parser.error(f"--seconds must be positive and at most {MOST_SECONDS:g}, --most at least 1")
     if given.url and (given.database or set(chosen) <= ALONE):
-        parser.error("--url takes a server as it runs: neither --database nor flash nor cold go with it")
+        parser.error(
+            "--url takes a server as it runs: neither --database nor flash, fanout, latency and cold go with it"
+        )
     if given.database and not given.database.startswith(("postgresql", "postgres:")):
         parser.error("--database must be postgresql://…; without it, a new SQLite shop is made")
     return Wishes(
@@ -91,6 +97,8 @@ def _wishes(arguments: list[str]) -> Wishes:
         database=given.database,
         address=given.url,
         token=given.token,
+        sockets=given.sockets,
+        redis=given.redis,
     )
 
 
@@ -117,6 +125,10 @@ async def _run(wishes: Wishes, found: Report) -> None:
                     found.results += await _measure(name, scenarios.LOADS[name](shelf), wishes, server, bare)
         if FLASH in wishes.scenarios:
             found.flash = await flash.hold(directory, wishes.database, most=wishes.most, say=_say)
+        if FANOUT in wishes.scenarios:
+            found.fanout = await live.fan_out(directory, wishes.database, sockets=wishes.sockets, say=_say)
+        if LATENCY in wishes.scenarios:
+            found.latency = await live.latency(directory, wishes.database, redis=wishes.redis, say=_say)
         if COLD in wishes.scenarios:
             _say("cold")
             found.starts = await cold.measure(directory)

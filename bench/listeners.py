@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -23,6 +23,13 @@ class Closed(Exception):
         self.code = code
 
 
+def framed(opcode: int, payload: bytes) -> bytes:
+    """A client's frame. Its mask of zeros leaves the payload as it is."""
+    size = len(payload)
+    length = bytes((MASKED | size,)) if size < SHORT else bytes((MASKED | SHORT,)) + size.to_bytes(2)
+    return bytes((FINAL | opcode,)) + length + b"\0\0\0\0" + payload
+
+
 class Listener(asyncio.Protocol):
     """A WebSocket client that speaks just enough of RFC 6455. `told` hears every text, and None at the end."""
 
@@ -36,11 +43,10 @@ class Listener(asyncio.Protocol):
         self._data = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(transport)
-        self._transport = transport
+        # Not checked: uvloop's transports are no subclasses.
+        self._transport = cast("asyncio.Transport", transport)
         wanted = f"Sec-WebSocket-Protocol: {self._protocol}\r\n" if self._protocol else ""
-        transport.write(
+        self._transport.write(
             (
                 f"GET /graphql HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{wanted}\r\n"
@@ -74,14 +80,8 @@ class Listener(asyncio.Protocol):
             self._transport.abort()
 
     def _send(self, opcode: int, payload: bytes) -> None:
-        # A mask of zeros leaves the payload as it is.
-        size = len(payload)
-        if size < SHORT:
-            head = bytes((FINAL | opcode, MASKED | size))
-        else:
-            head = bytes((FINAL | opcode, MASKED | SHORT)) + size.to_bytes(2)
         if self._transport is not None:
-            self._transport.write(head + b"\0\0\0\0" + payload)
+            self._transport.write(framed(opcode, payload))
 
     def _read_frames(self) -> None:
         data, at = self._data, 0

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bench.cold import Start
 from bench.flash import Flash, Side
+from bench.live import Delivery, Fanout, Latency
 from bench.load import Load
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -46,6 +47,8 @@ class Report:
     seconds: float = 0
     results: list[Result] = field(default_factory=list)
     flash: Flash | None = None
+    fanout: Fanout | None = None
+    latency: Latency | None = None
     starts: list[Start] = field(default_factory=list)
     python: str = field(default_factory=platform.python_version)
     processors: int | None = field(default_factory=os.cpu_count)
@@ -80,6 +83,10 @@ def show(report: Report, console: Console) -> None:
         console.print(_loads(report))
     if report.flash:
         _show_flash(report.flash, console)
+    if report.fanout:
+        console.print(_fanout(report.fanout))
+    if report.latency:
+        console.print(_latency(report.latency))
     if report.starts:
         console.print(_starts(report))
     for result in report.results:
@@ -154,6 +161,30 @@ def _rushes(flash: Flash) -> Table:
 
 def _costs(side: Side) -> list[str]:
     return [_number(cost) for cost in (side.app_cpu_ms, side.database_cpu_ms, side.statements)]
+
+
+def _fanout(fanout: Fanout) -> Table:
+    title = f"One event to {fanout.sockets:,} sockets on {fanout.database}, all there after {fanout.connected_s:.1f} s"
+    table = Table(title=title)
+    table.add_column("fanout")
+    for name in ("p50 ms", "p99 ms", "p99 : bare", "idle kB a socket"):
+        table.add_column(name, justify="right")
+    _add_delivery(table, "ours", fanout.ours, f"{fanout.p99_to_bare:.1f} x", fanout.kb)
+    _add_delivery(table, "bare loop", fanout.bare, "", fanout.bare_kb)
+    return table
+
+
+def _add_delivery(table: Table, name: str, delivery: Delivery, ratio: str, kb: float) -> None:
+    table.add_row(name, _number(delivery.p50_ms), _number(delivery.p99_ms), ratio, _number(kb))
+
+
+def _latency(latency: Latency) -> Table:
+    table = Table(title=f"From writing in one process to hearing in another, {latency.events} events")
+    table.add_column("latency")
+    for name in ("p50 ms", "p99 ms"):
+        table.add_column(name, justify="right")
+    table.add_row(latency.carrier, _number(latency.p50_ms), _number(latency.p99_ms))
+    return table
 
 
 def _starts(report: Report) -> Table:

@@ -74,20 +74,20 @@ def bare_command(port: int) -> list[str]:
 
 
 @asynccontextmanager
-async def embedded(directory: Path) -> AsyncIterator[Server]:
+async def embedded(directory: Path, **settings: str) -> AsyncIterator[Server]:
     """Run a new shop on SQLite as `headless dev` makes it."""
     port = free_port()
-    environment = environment_of(directory, port=port)
+    environment = environment_of(directory, port=port) | settings
     async with headless(["dev"], environment, directory, port) as program:
         token = await token_for(environment, directory)
         yield Server(Address("127.0.0.1", port), token, Weighed((program.pid,)), "sqlite")
 
 
 @asynccontextmanager
-async def on_postgres(directory: Path, url: str) -> AsyncIterator[Server]:
+async def on_postgres(directory: Path, url: str, **settings: str) -> AsyncIterator[Server]:
     """Run a shop on a PostgreSQL database, which is migrated and seeded first."""
     port = free_port()
-    environment = environment_of(directory, port=port, database=url)
+    environment = environment_of(directory, port=port, database=url) | settings
     for command in ("migrate", "seed"):
         await output_of([HEADLESS, command], environment=environment, directory=directory)
     version, pid = await postgres_at(url)

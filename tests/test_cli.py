@@ -346,7 +346,7 @@ def test_doctor_finds_stock_that_went_past_the_books(data_dir: Path) -> None:
 
     assert (healthy.returncode, healthy.stdout.count("✓"), healthy.stdout.count("✗")) == (0, 5, 0)
     assert (sick.returncode, sick.stdout.count("✓"), sick.stdout.count("✗")) == (1, 4, 1)
-    assert "3 stock levels differ from their ledger; the first is of variant_" in sick.stdout
+    assert "The books are broken: ledger (3)" in sick.stdout
 
 
 def test_doctor_finds_books_that_balance(migrated: Path) -> None:

@@ -30,9 +30,12 @@ from headless.checkout.service import Terms
 from headless.graphql import playground
 from headless.graphql.context import Server
 from headless.graphql.schema import sdl
+from headless.graphql.server.connections import Connections
 from headless.graphql.server.execution import Engine
 from headless.graphql.server.http import HttpEndpoint
-from headless.graphql.server.sockets import LARGEST_FRAME, SocketEndpoint
+from headless.graphql.server.messages import LARGEST_FRAME
+from headless.graphql.server.sockets import SocketEndpoint
+from headless.graphql.server.subscribing import Subscriptions
 from headless.payments.providers.sandbox import Sandbox
 from headless.payments.service import Providers
 from headless.platform import carriers, failpoints, observe
@@ -45,6 +48,8 @@ from headless.shop import queries as shop_queries
 
 LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 SILENT_SOCKET_SECONDS = 10
+PING_SECONDS, PONG_SECONDS = 15.0, 10.0
+"""When a socket is asked whether it is still there, and how long that answer may take; together below 30 seconds."""
 BACKLOG = 2048
 
 
@@ -74,14 +79,22 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         server = server_of(settings, Database(settings.database, pool_size=settings.database_pool_size))
     database = server.database
     engine = Engine(server)
+    subscriptions = Subscriptions(engine)
+    connections = Connections(database, settings.max_connections)
     origins = _origins(settings)
-    sockets = SocketEndpoint(engine, is_allowed_origin=lambda origin: bool(origins.fullmatch(origin)))
-    graphql = HttpEndpoint(engine)
+    sockets = SocketEndpoint(
+        engine, subscriptions, connections, is_allowed_origin=lambda origin: bool(origins.fullmatch(origin))
+    )
+    graphql = HttpEndpoint(engine, subscriptions, connections)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await server.hub.start()
-        loops = [server.hub.run(), *carriers.loops(database, settings.redis_url, heard=server.hub.heard)]
+        loops = [
+            server.hub.run(),
+            connections.watch(),
+            *carriers.loops(database, settings.redis_url, heard=server.hub.heard),
+        ]
         if with_worker:
             loops.append(worker.work(server))
         tasks = [asyncio.create_task(loop) for loop in loops]
@@ -92,8 +105,9 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         try:
             yield
         finally:
+            await connections.drain(0)
             server.hub.close()
-            await sockets.close()
+            await engine.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -106,12 +120,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         return JSONResponse({"status": "ok"})
 
     async def ready(_request: Request) -> Response:
-        try:
-            async with asyncio.timeout(2), database.reading() as session:
-                await shop_queries.shop(session)
-        except (Fault, SQLAlchemyError, TimeoutError, OSError):
-            return JSONResponse({"status": "unavailable"}, status_code=503, headers={"Retry-After": "1"})
-        return JSONResponse({"status": "ok"})
+        return await _readiness(database, connections)
 
     async def home(_request: Request) -> Response:
         return RedirectResponse("/graphql", status_code=302)
@@ -142,7 +151,31 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         max_age=3600,
     )
     handlers = {HTTPException: _refused}
-    return Starlette(routes=routes, middleware=[cors], lifespan=lifespan, exception_handlers=handlers)
+    app = Starlette(routes=routes, middleware=[cors], lifespan=lifespan, exception_handlers=handlers)
+    app.state.subscriptions, app.state.connections = subscriptions, connections
+    return app
+
+
+class WebServer(uvicorn.Server):
+    """Sends sockets and streams away little by little while it still answers; then ends as uvicorn does."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._drain_seconds = drain_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then stop listening. A second Ctrl-C ends it at once."""
+        draining = asyncio.create_task(self._connections.drain(self._drain_seconds))
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait([draining], timeout=0.1)
+        draining.cancel()
+        await super().shutdown(sockets)
+
+
+def web_server(app: Starlette, settings: Settings) -> WebServer:
+    """The server program of an application of ours."""
+    return WebServer(uvicorn_config(app, settings), app.state.connections, drain_seconds=settings.drain_seconds)
 
 
 def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -160,8 +193,8 @@ def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=75,
         ws_max_size=LARGEST_FRAME,
         ws_per_message_deflate=False,
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
     )
 
 
@@ -181,6 +214,18 @@ def listen(settings: Settings) -> socket.socket:
         raise
     listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
+
+
+async def _readiness(database: Database, connections: Connections) -> Response:
+    """Whether new clients should come here."""
+    if connections.is_draining:
+        return JSONResponse({"status": "stopping"}, status_code=503, headers={"Retry-After": "1"})
+    try:
+        async with asyncio.timeout(2), database.reading() as session:
+            await shop_queries.shop(session)
+    except (Fault, SQLAlchemyError, TimeoutError, OSError):
+        return JSONResponse({"status": "unavailable"}, status_code=503, headers={"Retry-After": "1"})
+    return JSONResponse({"status": "ok"})
 
 
 class _Media(StaticFiles):

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     """How long a query may run."""
     max_concurrent_requests: int = Field(default=200, ge=1)
     """GraphQL requests one process works on at once; more are answered 503."""
+    max_connections: int = Field(default=20_000, ge=1)
+    """Sockets and event streams one process keeps open; more are sent away (1013, 503)."""
+    max_subscriptions: int = Field(default=100_000, ge=1)
+    """Subscriptions one process serves, on all its connections."""
+    drain_seconds: float = Field(default=5, ge=0, le=300)
+    """When told to end: over how many seconds sockets and event streams are sent to other processes."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server_timing: bool = False
     """Whether responses tell their SQL statement count and time in a `Server-Timing` header."""

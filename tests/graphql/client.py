@@ -11,17 +11,21 @@ import httpx2
 import orjson
 import pytest
 import uvicorn
+from sqlalchemy import func, select
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from headless import app as wiring
+from headless.accounts import queries as account_queries
 from headless.accounts import service as accounts
 from headless.accounts.rules import Permission
 from headless.graphql.context import Server
 from headless.graphql.server import sockets
-from headless.platform import ids
+from headless.graphql.server.connections import Connections
+from headless.graphql.server.subscribing import Subscriptions
+from headless.platform import ids, outbox
 from headless.platform.db import Database
 from headless.settings import Settings
 
@@ -79,7 +83,8 @@ class Socket:
 
     async def init(self, payload: object = None) -> None:
         await self.send({"type": "connection_init", **({"payload": payload} if payload is not None else {})})
-        assert await self.receive() == {"type": "connection_ack"}
+        message = await self.receive()
+        assert message["type"] == "connection_ack", message
 
     async def subscribe(self, operation: str, document: str, variables: Mapping[str, Any] | None = None) -> None:
         payload = {"query": document, "variables": variables or {}}
@@ -174,17 +179,34 @@ class Api:
                 self.tokens[wanted] = await accounts.create_token(session, name="Robot", permissions=wanted)
         return self.tokens[wanted]
 
+    async def revoke(self, token: str) -> None:
+        """Withdraw a token."""
+        async with self.server.database.transaction() as session:
+            actor = await account_queries.actor_by_token(session, token)
+            assert actor is not None
+            assert actor.token_id is not None
+            await accounts.revoke_token(session, actor.token_id)
+
+    async def checked(self) -> None:
+        """Wait until the process has looked twice whether those who listen still may."""
+        seen = self.connections.checks
+        await until(lambda: self.connections.checks >= seen + 2)
+
     async def every_token(self) -> str:
         """A token that may do everything."""
         return await self.token(*Permission)
+
+    async def listen(self) -> None:
+        """Be reachable over a real port, too."""
+        if not self.address:
+            self.address = await self.exits.enter_async_context(_listening(self.app, self.server.settings))
 
     @asynccontextmanager
     async def socket(
         self, *, origin: str | None = None, protocols: Sequence[str] = (sockets.PROTOCOL,), **rest: Any
     ) -> AsyncIterator[Socket]:
         """Open a WebSocket."""
-        if not self.address:
-            self.address = await self.exits.enter_async_context(_listening(self.app, self.server.settings))
+        await self.listen()
         async with connect(
             f"ws://{self.address}/graphql",
             origin=Origin(origin) if origin else None,
@@ -195,13 +217,40 @@ class Api:
             yield Socket(connection)
 
     @property
+    def subscriptions(self) -> Subscriptions:
+        subscriptions: Subscriptions = self.app.state.subscriptions
+        return subscriptions
+
+    @property
+    def connections(self) -> Connections:
+        connections: Connections = self.app.state.connections
+        return connections
+
+    @property
     def listeners(self) -> int:
         """How many streams of facts are followed in the process."""
         return sum(len(listeners) for listeners in self.server.hub._listeners.values())
 
+    async def settled(self) -> None:
+        """Wait until the process has handed on everything that was committed so far."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self.server.database.reading() as session:
+                    committed = await session.scalar(select(func.max(outbox.facts.c.seq))) or 0
+                    numbered = await session.scalar(
+                        select(outbox.facts.c.position).where(outbox.facts.c.seq == committed)
+                    )
+                if committed == 0 or (numbered is not None and self.server.hub.position >= numbered):
+                    return
+                await asyncio.sleep(0.01)
+
     async def nobody_listens(self) -> None:
         """Wait until every subscription has ended."""
-        await until(lambda: self.listeners == 0)
+        await self.nobody_listens_but(0)
+
+    async def nobody_listens_but(self, number: int) -> None:
+        """Wait until so many listen, no more and no less."""
+        await until(lambda: self.listeners == number)
 
 
 @asynccontextmanager

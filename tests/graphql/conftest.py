@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from headless.graphql import errors
-from headless.graphql.server import execution, sockets
+from headless.graphql.server import connections, sockets, streaming, subscribing
 from headless.platform import jobs, outbox
 from headless.platform.db import Database
 from headless.settings import Settings
@@ -47,6 +47,6 @@ async def api(
 def logs(monkeypatch: pytest.MonkeyPatch) -> list[MutableMapping[str, Any]]:
     """What the API logs, instead of writing it out."""
     capture = LogCapture()
-    for module in (errors, execution, sockets, jobs):
+    for module in (errors, connections, sockets, streaming, subscribing, jobs):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
     return capture.entries

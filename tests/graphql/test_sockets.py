@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import MutableMapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,10 +12,10 @@ from sqlalchemy import text
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from headless.accounts.rules import Permission
-from headless.graphql.server import sockets
+from headless.graphql.server import messages, sockets
 from headless.settings import Settings
 from tests.builders import Shop, stock
-from tests.graphql.client import PATIENCE, Api, of, ready_cart, running
+from tests.graphql.client import PATIENCE, Api, of, ready_cart, running, until
 
 STOCK = "subscription($ids: [ID!]!) { stockChanged(variantIds: $ids) { variant { sku } quantityAvailable } }"
 Logs = list[MutableMapping[str, Any]]
@@ -193,7 +194,7 @@ async def test_init_with_a_payload_that_is_no_object_closes_the_socket(api: Api,
         assert await socket.close_code() == 4400
 
 
-@pytest.mark.parametrize("size", [sockets.LARGEST_FRAME + 1, 5_000_000])
+@pytest.mark.parametrize("size", [messages.LARGEST_FRAME + 1, 5_000_000])
 async def test_frame_that_is_too_large_closes_the_socket(api: Api, logs: Logs, size: int) -> None:
     async with api.socket() as socket:
         await socket.init()
@@ -209,7 +210,7 @@ async def test_frame_of_exactly_the_limit_is_taken(api: Api) -> None:
     frame = '{"type": "ping", "payload": {"x": ""}}'
     async with api.socket() as socket:
         await socket.init()
-        await socket.connection.send(frame.replace('""', f'"{"x" * (sockets.LARGEST_FRAME - len(frame))}"'))
+        await socket.connection.send(frame.replace('""', f'"{"x" * (messages.LARGEST_FRAME - len(frame))}"'))
 
         assert await socket.receive() == {"type": "pong"}
 
@@ -463,3 +464,176 @@ async def test_server_that_stops_sends_its_clients_elsewhere(
         await api.exits.aclose()
 
         assert await socket.close_code() == 1012
+
+
+async def test_acknowledgement_says_when_to_expect_pings_and_what_time_it_is(api: Api) -> None:
+    async with api.socket() as socket:
+        await socket.send({"type": "connection_init"})
+        message = await socket.receive()
+
+    assert message["type"] == "connection_ack"
+    assert message["payload"].keys() == {"keepAliveIntervalMs", "sessionExpiresAt", "serverTime"}
+    assert 12_000 <= message["payload"]["keepAliveIntervalMs"] <= 25_000
+    assert message["payload"]["sessionExpiresAt"] is None
+    assert datetime.fromisoformat(message["payload"]["serverTime"]).tzinfo == UTC
+
+
+async def test_flood_of_messages_closes_the_socket(api: Api, monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
+    monkeypatch.setattr(sockets, "MOST_MESSAGES", 20.0)
+    monkeypatch.setattr(sockets, "MESSAGES_PER_SECOND", 0.0)
+    async with api.socket() as socket:
+        await socket.init()
+        for _ in range(19):
+            await socket.send({"type": "pong"})
+        await socket.send({"type": "ping"})
+
+        assert await socket.close_code() == 4429
+    assert logs == []
+
+
+async def test_messages_are_allowed_again_after_a_while(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "MOST_MESSAGES", 4.0)
+    monkeypatch.setattr(sockets, "MESSAGES_PER_SECOND", 1_000_000.0)
+    async with api.socket() as socket:
+        await socket.init()
+        for _ in range(20):
+            await socket.send({"type": "ping"})
+            assert await socket.receive() == {"type": "pong"}
+
+
+async def test_socket_beyond_the_limit_is_told_to_come_again(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings.model_copy(update={"max_connections": 2}), monkeypatch) as api:
+        async with api.socket() as first, api.socket() as second:
+            await first.init()
+            await second.init()
+            async with api.socket() as third:
+                assert await third.close_code() == 1013
+            assert await first.is_usable()
+        await until(lambda: len(api.connections) == 0)
+        async with api.socket() as socket:
+            await socket.init()
+
+
+async def test_subscription_beyond_the_process_limit_is_refused_alone(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        running(settings.model_copy(update={"max_subscriptions": 2}), monkeypatch) as api,
+        api.socket() as socket,
+    ):
+        await socket.init()
+        for operation in ("1", "2"):
+            await socket.subscribe(operation, STOCK, {"ids": [of("variant", shop.mug)]})
+            await socket.next(operation)
+        await socket.subscribe("3", STOCK, {"ids": [of("variant", shop.mug)]})
+        assert await socket.refusal("3") == ["UNAVAILABLE"]
+        assert await socket.is_usable()
+        await socket.send({"id": "1", "type": "complete"})
+        await api.nobody_listens_but(1)
+        await socket.subscribe("3", STOCK, {"ids": [of("variant", shop.mug)]})
+        await socket.next("3")
+
+
+async def test_queries_over_sockets_take_places_like_those_over_http(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        running(settings.model_copy(update={"max_concurrent_requests": 1}), monkeypatch) as api,
+        api.socket() as socket,
+    ):
+        await socket.init()
+        with api.subscriptions._engine.working():
+            await socket.subscribe("1", "{ __typename }")
+            assert await socket.refusal("1") == ["UNAVAILABLE"]
+            await socket.subscribe("2", STOCK, {"ids": [of("variant", shop.mug)]})
+            await socket.next("2")
+        await socket.send({"id": "2", "type": "complete"})
+        assert await socket.is_usable()
+
+
+async def test_consumer_of_a_log_that_is_too_slow_is_cut_and_counted(
+    api: Api, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await api.token(Permission.READ_INVENTORY)
+    document = "subscription($after: String) { inventoryChanged(after: $after) { cursor movement { delta } } }"
+    async with api.socket() as socket, api.socket() as shopper:
+        await socket.init({"authToken": token})
+        await socket.subscribe("1", document)
+        cursor = (await socket.next("1"))["inventoryChanged"]["cursor"]
+        await shopper.init()
+        await shopper.subscribe("1", STOCK, {"ids": [of("variant", shop.mug)]})
+        await shopper.next("1")
+        monkeypatch.setattr("headless.platform.hub.QUEUE_LIMIT", 0)
+        async with api.server.database.transaction() as session:
+            await stock(session, shop.main_id, {shop.mug: 3})
+
+        assert await socket.close_code() == 1013
+        assert await shopper.next("1") == {"stockChanged": {"variant": {"sku": "MUG"}, "quantityAvailable": 3}}
+        assert api.server.hub.counters.cut == api.subscriptions.counters.cut == 1
+    monkeypatch.undo()
+    async with api.socket() as socket:
+        await socket.init({"authToken": token})
+        await socket.subscribe("1", document, {"after": cursor})
+        assert (await socket.next("1"))["inventoryChanged"]["movement"] == {"delta": -7}
+
+
+async def test_state_that_moves_faster_than_it_is_sent_coalesces(api: Api, shop: Shop) -> None:
+    async with api.socket() as socket:
+        await socket.init()
+        await socket.subscribe("1", STOCK, {"ids": [of("variant", shop.mug)]})
+        await socket.next("1")
+        for quantity in range(20):
+            async with api.server.database.transaction() as session:
+                await stock(session, shop.main_id, {shop.mug: quantity})
+        await api.settled()
+        seen = 10
+        while seen != 19:
+            seen = (await socket.next("1"))["stockChanged"]["quantityAvailable"]
+        counters = api.server.hub.counters
+
+        assert await socket.is_usable()
+        assert counters.queued + counters.coalesced == 20
+        assert counters.cut == 0
+        assert api.server.hub.waiting == 0
+
+
+async def test_mutation_is_answered_before_a_restart_closes_its_socket(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings, monkeypatch) as api, api.socket() as socket:
+        cart = await ready_cart(api, shop.mug)
+        await socket.init()
+        await socket.subscribe("s", STOCK, {"ids": [of("variant", shop.mug)]})
+        await socket.next("s")
+        await socket.subscribe(
+            "1",
+            """mutation($cart: ID!) { checkoutComplete(input: {
+                 cartId: $cart, payment: {provider: "sandbox", token: "tok_visa"}, idempotencyKey: "once"
+               }) { order { status } } }""",
+            {"cart": cart},
+        )
+        await socket.send({"type": "ping"})
+        while (await socket.receive())["type"] != "pong":
+            pass
+        await api.connections.drain(0)
+        answers = []
+        with suppress(ConnectionClosed):
+            while True:
+                answers.append(orjson.loads(await socket.connection.recv()))
+
+        assert socket.connection.close_code == 1012
+        assert {"checkoutComplete": {"order": {"status": "CONFIRMED"}}} in [
+            answer["payload"]["data"] for answer in answers if answer["type"] == "next"
+        ]
+
+
+async def test_socket_that_comes_during_a_restart_is_sent_elsewhere(
+    settings: Settings, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings, monkeypatch) as api:
+        await api.listen()
+        await api.connections.drain(0)
+        async with api.socket() as socket:
+            assert await socket.close_code() == 1012

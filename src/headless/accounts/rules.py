@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,6 +35,11 @@ class Actor:
     token_id: UUID | None = None
     name: str = "anonymous"
     permissions: frozenset[Permission] = field(default_factory=frozenset)
+    expires_at: datetime | None = None
+    """When the token stops being valid by itself; None: never."""
+
+    def is_valid(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
 
     @property
     def is_anonymous(self) -> bool:

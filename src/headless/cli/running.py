@@ -177,11 +177,9 @@ def listen(settings: Settings) -> socket.socket:
 
 def serve(settings: Settings, listener: socket.socket, *, with_worker: bool) -> None:
     """Serve until told to end, which is no error."""
-    import uvicorn
+    from headless.app import create_app, web_server
 
-    from headless.app import create_app, uvicorn_config
-
-    server = uvicorn.Server(uvicorn_config(create_app(settings, with_worker=with_worker), settings))
+    server = web_server(create_app(settings, with_worker=with_worker), settings)
     # After an orderly end uvicorn raises the signals again that asked for it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)

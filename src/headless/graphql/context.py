@@ -71,8 +71,11 @@ class Context:
         actor: Actor = ANONYMOUS,
         market: Market | None = None,
         idempotency_key: str | None = None,
+        turns: asyncio.Semaphore | None = None,
     ) -> None:
+        """`turns` bounds how many of those who share it read at once; the others wait in line, not for a connection."""
         self.server = server
+        self._turns = turns
         self.actor = actor
         self.market = market or Market()
         self.idempotency_key = idempotency_key
@@ -94,7 +97,8 @@ class Context:
                 raise asyncio.CancelledError
             try:
                 if self._session is None:
-                    opened = self.server.database.reading()
+                    database = self.server.database
+                    opened = database.reading() if self._turns is None else _in_turn(database, self._turns)
                     self._session = await opened.__aenter__()
                     self._opened = opened
                 with translated():
@@ -198,6 +202,12 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
+
+
+@asynccontextmanager
+async def _in_turn(database: Database, turns: asyncio.Semaphore) -> AsyncIterator[Session]:
+    async with turns, database.reading() as session:
+        yield session
 
 
 def _plain(value: Any) -> Any:

@@ -33,6 +33,8 @@ class Happening:
     key: UUID
     payload: Mapping[str, Any]
     type_name: str
+    is_state: bool = False
+    """Whether it only says that this is how things are: whoever looks later may see it in its place."""
 
     @property
     def is_marker(self) -> bool:
@@ -121,7 +123,9 @@ async def logged(context: Context, stream: Stream, after: int | None) -> AsyncGe
 def present(stream: Stream, cursor: str, key: UUID, payload: Mapping[str, Any] | None = None) -> Happening:
     """Tell the state of a record as of now."""
     (topic,) = stream.interest.topics
-    return Happening(ids.new(), cursor, clock.now(), topic, key, payload or {}, stream.type_name)
+    return Happening(
+        ids.new(), cursor, clock.now(), topic, key, payload or {}, stream.type_name, is_state=payload is None
+    )
 
 
 def told(context: Context, stream: Stream, entry: Entry) -> Happening:

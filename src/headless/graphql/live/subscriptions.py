@@ -135,8 +135,9 @@ async def _variants(info: Info, stream: Stream, keys: list[UUID], after: str | N
         # One who resumes has seen them all, and is to hear of those that were hidden meanwhile.
         eye = await info.context.eye()
         async with info.context.reading() as session:
-            visible = await catalog_queries.variants_by_id(session, keys, eye)
-        if len(visible) < len(keys):
+            # Not kept: this frame lives as long as the subscription.
+            is_hidden = len(await catalog_queries.variants_by_id(session, keys, eye)) < len(keys)
+        if is_hidden:
             raise NotFound
     async with aclosing(states(info.context, stream, keys, position)) as happenings:
         async for happening in happenings:

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from inspect import isawaitable
 from typing import Any, TypeGuard
 
-import structlog
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -20,18 +18,15 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.execution import Executor, create_source_event_stream
 
 from headless.accounts.rules import ANONYMOUS, Actor
 from headless.graphql import limits
 from headless.graphql.context import Context, Market, Server
 from headless.graphql.errors import MOST_ERRORS, formatted, new_request_id, of_fault
 from headless.graphql.schema import schema
+from headless.graphql.server import resuming
 from headless.platform.errors import BadUserInput, Fault, Unavailable
-from headless.platform.hub import TooSlow
 from headless.platform.loaders import is_pending
-
-log = structlog.get_logger(__name__)
 
 CACHED_DOCUMENTS = 1_000
 KEYED = frozenset(
@@ -40,6 +35,8 @@ KEYED = frozenset(
     if "idempotencyKey" in getattr(getattr(made.args["input"].type, "of_type", None), "fields", {})
 )
 """Mutations that can be given an idempotency key by header."""
+FINISH_SECONDS = 5.0
+"""How long a process that ends waits for what it is still working on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +78,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document that was parsed and validated."""
+    """A document that was parsed and validated. `text` is one object for all who send it."""
 
+    text: str
     document: DocumentNode
     operation: OperationDefinitionNode
+    resume_variable: str | None = None
+    """The variable that says where to resume and nothing else: events look the same whatever its value."""
 
     @property
     def kind(self) -> OperationType:
@@ -108,12 +108,23 @@ class RequestError(Exception):
         return Answer({"errors": shown}, is_request_error=True)
 
 
+@dataclass(slots=True)
+class _Known:
+    """A document that was asked for before, and what was found out about its operations."""
+
+    text: str
+    document: DocumentNode | RequestError
+    resume_variables: dict[str | None, str | None] = field(default_factory=dict)
+
+
 class Engine:
     """Executes requests of one process."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._documents: OrderedDict[str, DocumentNode | RequestError] = OrderedDict()
+        self._documents: OrderedDict[str, _Known] = OrderedDict()
+        self._free = server.settings.max_concurrent_requests
+        self._finishing: set[asyncio.Task[Answer]] = set()
 
     def prepare(self, request: Request) -> Prepared:
         """Parse, validate and bound a document and pick its operation; raises `RequestError`."""
@@ -124,7 +135,10 @@ class Engine:
             raise RequestError([GraphQLError(message)], "MAX_COST_EXCEEDED") from None
 
     def _prepared(self, request: Request) -> Prepared:
-        document = self._document(request.query)
+        known = self._known(request.query)
+        if isinstance(known.document, RequestError):
+            raise known.document
+        document = known.document
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
             message = (
@@ -136,65 +150,55 @@ class Engine:
         excess = limits.check(document, operation, request.variables)
         if excess is not None:
             raise RequestError([excess], "MAX_COST_EXCEEDED")
-        return Prepared(document, operation)
+        if operation.operation is not OperationType.SUBSCRIPTION:
+            return Prepared(known.text, document, operation)
+        name = request.operation_name
+        if name not in known.resume_variables:
+            known.resume_variables[name] = resuming.variable_of(document, operation)
+        return Prepared(known.text, document, operation, known.resume_variables[name])
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Take one of the process's places for requests; raises `Unavailable` when all are taken."""
+        if self._free <= 0:
+            raise Unavailable
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+    async def execute_anyway(self, prepared: Prepared, request: Request, caller: Caller) -> Answer:
+        """Execute to the end even if whoever asked goes away: a mutation doesn't stop halfway."""
+        run = asyncio.create_task(self.execute(prepared, request, caller))
+        self._finishing.add(run)
+        run.add_done_callback(self._finishing.discard)
+        return await asyncio.shield(run)
+
+    async def finish(self) -> None:
+        """Let what was begun come to its end, for a while."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=FINISH_SECONDS)
 
     async def execute(self, prepared: Prepared, request: Request, caller: Caller) -> Answer:
         """Execute a query or a mutation."""
-        context = self._context(prepared, request, caller)
+        context = self.context(prepared, request, caller)
         request_id = new_request_id()
         is_query = prepared.kind is OperationType.QUERY
         try:
             async with asyncio.timeout(self.server.settings.query_timeout_seconds if is_query else None):
-                result = await self._run(prepared, request, context)
+                result = await self.run(prepared, request, context)
         except TimeoutError:
             message = "The query took too long. Ask for less at once."
             return Answer({"data": None, "errors": [of_fault(Unavailable(message))]})
         finally:
             await context.end()
-        return _answer(result, context, request_id)
+        return answered(result, context, request_id)
 
-    async def subscribe(self, prepared: Prepared, request: Request, caller: Caller) -> AsyncGenerator[Answer, None]:
-        """Execute a subscription: one answer per event, each with a context of its own. Raises `TooSlow`."""
-        context = self._context(prepared, request, caller)
-        request_id = new_request_id()
-        executor = Executor.build(
-            schema,
-            prepared.document,
-            context_value=context,
-            raw_variable_values=dict(request.variables),
-            operation_name=request.operation_name,
-        )
-        if not isinstance(executor, Executor):
-            yield _answer(ExecutionResult(None, list(executor)), context, request_id)
-            return
-        source: Any = create_source_event_stream(executor)
-        if isawaitable(source):
-            source = await source
-        if isinstance(source, ExecutionResult):
-            await context.end()
-            yield _answer(source, context, request_id)
-            return
-        try:
-            async with aclosing(source) as events:
-                async for event in events:
-                    own = self._context(prepared, request, caller)
-                    try:
-                        result = await self._run(prepared, request, own, event=event)
-                    finally:
-                        await own.end()
-                    yield _answer(result, own, request_id)
-        except TooSlow:
-            raise
-        except Exception as error:  # noqa: BLE001 - the edge of the process: told to the client, logged, masked
-            fields = limits.root_fields(prepared.document, prepared.operation)
-            located = GraphQLError(str(error), nodes=fields, original_error=error)
-            yield Answer({"errors": [formatted(located, request_id=request_id)]}, is_request_error=True)
-        finally:
-            await context.end()
-
-    async def _run(
+    async def run(
         self, prepared: Prepared, request: Request, context: Context, *, event: Any = None
     ) -> ExecutionResult:
+        """Execute the selection, of a subscription for one event."""
         result = execute(
             schema,
             prepared.document,
@@ -208,10 +212,13 @@ class Engine:
         )
         return result if isinstance(result, ExecutionResult) else await result
 
-    def _context(self, prepared: Prepared, request: Request, caller: Caller) -> Context:
+    def context(
+        self, prepared: Prepared, request: Request, caller: Caller, *, turns: asyncio.Semaphore | None = None
+    ) -> Context:
+        """The context of one operation or event; `turns` bounds how many read at once."""
         key = self._idempotency_key(prepared, caller)
         market = _market(prepared.operation, request.variables)
-        return Context(self.server, actor=caller.actor, market=market, idempotency_key=key)
+        return Context(self.server, actor=caller.actor, market=market, idempotency_key=key, turns=turns)
 
     def _idempotency_key(self, prepared: Prepared, caller: Caller) -> str | None:
         if caller.idempotency_key is None or prepared.kind is not OperationType.MUTATION:
@@ -223,17 +230,15 @@ class Engine:
             raise BadUserInput(message)
         return caller.idempotency_key if keyed else None
 
-    def _document(self, text: str) -> DocumentNode:
+    def _known(self, text: str) -> _Known:
         known = self._documents.get(text)
         if known is None:
-            known = _parsed(text, hides_suggestions=not self.server.settings.development)
+            known = _Known(text, _parsed(text, hides_suggestions=not self.server.settings.development))
             self._documents[text] = known
             if len(self._documents) > CACHED_DOCUMENTS:
                 self._documents.popitem(last=False)
         else:
             self._documents.move_to_end(text)
-        if isinstance(known, RequestError):
-            raise known
         return known
 
 
@@ -258,7 +263,8 @@ def _parsed(text: str, *, hides_suggestions: bool) -> DocumentNode | RequestErro
     return RequestError(errors, "GRAPHQL_VALIDATION_FAILED") if errors else document
 
 
-def _answer(result: ExecutionResult, context: Context, request_id: str) -> Answer:
+def answered(result: ExecutionResult, context: Context, request_id: str) -> Answer:
+    """A result as it is sent."""
     errors = result.errors or []
     if result.data is None and errors and all(error.path is None for error in errors):
         return Answer({"errors": [formatted(error, request_id=request_id) for error in errors]}, is_request_error=True)

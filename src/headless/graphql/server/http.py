@@ -1,7 +1,7 @@
 """How is GraphQL spoken over HTTP? By the GraphQL over HTTP specification, and RFC 9110 around it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -15,14 +15,17 @@ from headless.accounts.rules import ANONYMOUS, Actor
 from headless.graphql import playground
 from headless.graphql.context import Server
 from headless.graphql.errors import formatted, new_request_id
-from headless.graphql.server.execution import Answer, Caller, Engine, RequestError, fault_answer
+from headless.graphql.server.connections import Connections
+from headless.graphql.server.execution import Answer, Caller, Engine, Prepared, RequestError, fault_answer
 from headless.graphql.server.execution import Request as GraphQLRequest
+from headless.graphql.server.negotiation import EVENT_STREAM, GRAPHQL, JSON, MULTIPART, Accepted, accepted
+from headless.graphql.server.sharing import Frame
+from headless.graphql.server.streaming import DIALECTS, StreamingAnswer
+from headless.graphql.server.subscribing import Subscriptions
 from headless.platform import failpoints
 from headless.platform.db import Tally, tally
 from headless.platform.errors import BadUserInput, Fault, Unavailable
 
-GRAPHQL = "application/graphql-response+json"
-JSON = "application/json"
 PUBLIC_BODY = 64 * 1024
 STAFF_BODY = 1024 * 1024
 
@@ -40,10 +43,11 @@ class Refuse(Exception):
 class HttpEndpoint:
     """Answers GET and POST at /graphql."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, subscriptions: Subscriptions, connections: Connections) -> None:
         self._engine = engine
         self._server = engine.server
-        self._free = engine.server.settings.max_concurrent_requests
+        self._subscriptions = subscriptions
+        self._connections = connections
 
     async def respond(self, request: Request) -> Response:
         """Answer a request; whatever happens, with a body that says so."""
@@ -51,14 +55,15 @@ class HttpEndpoint:
         try:
             if request.method in {"GET", "HEAD"} and self._wants_playground(request):
                 return playground.page()
-            media_type = _negotiated(request.headers.get("accept", ""))
-            if self._free <= 0:
-                raise Refuse(503, "UNAVAILABLE", Unavailable.default, {"Retry-After": "1"})
-            self._free -= 1
+            wanted = accepted(request.headers.get("accept", ""))
+            if wanted.is_none:
+                raise Refuse(406, "BAD_USER_INPUT", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
+            media_type = wanted.single or JSON
             try:
-                return await self._answer(request, media_type)
-            finally:
-                self._free += 1
+                with self._engine.working():
+                    return await self._answer(request, wanted)
+            except Unavailable:
+                raise _busy() from None
         except Refuse as refuse:
             return _response(refuse.body, refuse.status, media_type, refuse.headers)
         except Exception as error:  # noqa: BLE001 - the edge of the process: logged and masked
@@ -70,17 +75,21 @@ class HttpEndpoint:
         is_browser = "text/html" in accepts and "query" not in request.query_params
         return is_browser and self._server.settings.playground
 
-    async def _answer(self, request: Request, media_type: str) -> Response:
+    async def _answer(self, request: Request, wanted: Accepted) -> Response:
         counted = Tally()
         tally.set(counted)
         started = perf_counter()
         try:
             actor = await actor_of(request.headers.get("authorization"), self._server)
-            wanted = await self._read(request, actor)
-            answer = await self._execute(request, wanted, actor)
+            asked = await self._read(request, actor)
+            caller = Caller(actor, request.headers.get("idempotency-key"))
+            answer = await self._execute(request, asked, caller, wanted)
             failpoints.reach("http.before_response")
         except Fault as fault:
             answer = fault_answer(fault)
+        if isinstance(answer, Response):
+            return answer
+        media_type = wanted.single or JSON
         headers = {}
         if self._server.settings.server_timing:
             spent = (perf_counter() - started) * 1000
@@ -92,18 +101,50 @@ class HttpEndpoint:
         status = 400 if answer.is_request_error and media_type == GRAPHQL else 200
         return _response(answer.body, status, media_type, headers)
 
-    async def _execute(self, request: Request, wanted: GraphQLRequest, actor: Actor) -> Answer:
+    async def _execute(
+        self, request: Request, asked: GraphQLRequest, caller: Caller, wanted: Accepted
+    ) -> Answer | Response:
         try:
-            prepared = self._engine.prepare(wanted)
+            prepared = self._engine.prepare(asked)
         except RequestError as error:
-            return error.answer()
+            refused = error.answer()
+            return refused if wanted.single else self._stream(request, _once(Frame.of(refused)), caller, wanted)
         if request.method != "POST" and prepared.kind is OperationType.MUTATION:
             raise Refuse(405, "BAD_USER_INPUT", "Mutations are sent by POST.", {"Allow": "POST"})
-        if prepared.kind is OperationType.SUBSCRIPTION:
-            message = "Subscriptions run over WebSocket (graphql-transport-ws) at this address."
+        is_subscription = prepared.kind is OperationType.SUBSCRIPTION
+        if wanted.stream is not None and (is_subscription or wanted.single is None):
+            return self._stream(request, self._frames(request, prepared, asked, caller), caller, wanted)
+        if is_subscription:
+            message = (
+                f"Subscriptions run over WebSocket (graphql-transport-ws), or accept {EVENT_STREAM} "
+                f"or {MULTIPART};subscriptionSpec=1.0."
+            )
             return fault_answer(BadUserInput(message))
-        caller = Caller(actor, request.headers.get("idempotency-key"))
-        return await self._engine.execute(prepared, wanted, caller)
+        return await self._engine.execute(prepared, asked, caller)
+
+    def _frames(
+        self, request: Request, prepared: Prepared, asked: GraphQLRequest, caller: Caller
+    ) -> AsyncGenerator[Frame, None]:
+        last_event_id = request.headers.get("last-event-id") or None
+        return self._subscriptions.frames(prepared, asked, caller, last_event_id=last_event_id)
+
+    def _stream(
+        self, request: Request, frames: AsyncGenerator[Frame, None], caller: Caller, wanted: Accepted
+    ) -> Response:
+        if self._connections.is_draining or self._connections.is_full:
+            raise _busy()
+        dialect = DIALECTS[wanted.stream or EVENT_STREAM]
+        headers = {"Vary": "Accept", "Cache-Control": "no-store"}
+        if request.method == "HEAD":
+            return Response(headers={"Content-Type": dialect.media_type, **headers})
+        return StreamingAnswer(
+            frames,
+            dialect,
+            actor=caller.actor,
+            connections=self._connections,
+            counters=self._subscriptions.counters,
+            headers=headers,
+        )
 
     async def _read(self, request: Request, actor: Actor) -> GraphQLRequest:
         if request.method == "POST":
@@ -185,26 +226,12 @@ def _wanted(values: Any) -> GraphQLRequest:
     return GraphQLRequest(query, variables or {}, name or None)
 
 
-def _negotiated(accept: str) -> str:
-    """Pick the response's media type (RFC 9110, section 12.5.1); raises `Refuse` 406."""
-    if not accept.strip():
-        return JSON
-    weights: dict[str, float] = {}
-    for entry in accept.split(","):
-        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
-        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
-        try:
-            weights[media_type] = float(weight)
-        except ValueError:
-            weights[media_type] = 0.0
-    everything = max(weights.get("*/*", 0.0), weights.get("application/*", 0.0))
-    offered = {JSON: weights.get(JSON, everything), GRAPHQL: weights.get(GRAPHQL, everything)}
-    # At equal weight the specification's own type wins if it was named, plain JSON otherwise.
-    order = (GRAPHQL, JSON) if GRAPHQL in weights else (JSON, GRAPHQL)
-    best = max(order, key=lambda media_type: offered[media_type])
-    if offered[best] <= 0:
-        raise Refuse(406, "BAD_USER_INPUT", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
-    return best
+async def _once(frame: Frame) -> AsyncGenerator[Frame, None]:
+    yield frame
+
+
+def _busy() -> Refuse:
+    return Refuse(503, "UNAVAILABLE", Unavailable.default, {"Retry-After": "1"})
 
 
 def _response(body: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str]) -> Response:

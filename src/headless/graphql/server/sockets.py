@@ -1,8 +1,9 @@
 """How is GraphQL spoken over WebSocket? By the graphql-transport-ws protocol of graphql-ws."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+import random
+from collections.abc import Callable
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 import orjson
@@ -11,8 +12,14 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from headless.accounts.rules import ANONYMOUS, Actor
-from headless.graphql.server.execution import Answer, Caller, Engine, Request, RequestError, fault_answer
+from headless.graphql.server import messages
+from headless.graphql.server.connections import FAREWELL_SECONDS, Connections, Ending
+from headless.graphql.server.execution import Caller, Engine, Prepared, Request, RequestError
 from headless.graphql.server.http import Refuse, actor_of
+from headless.graphql.server.messages import LARGEST_FRAME, Close
+from headless.graphql.server.sharing import Frame
+from headless.graphql.server.subscribing import Subscriptions
+from headless.platform import clock
 from headless.platform.errors import Fault
 from headless.platform.hub import TooSlow
 
@@ -23,28 +30,30 @@ INIT_SECONDS = 5.0
 PING_SECONDS = 20.0
 SEND_SECONDS = 10.0
 MOST_SUBSCRIPTIONS = 50
-LARGEST_FRAME = 64 * 1024
-LONGEST_ID = 200
-_FINISHING: set[asyncio.Task[Answer]] = set()
-"""Operations that run to their end whatever becomes of their socket: the event loop alone would forget them."""
-
-
-class Close(Exception):
-    """The socket ends here."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
+MESSAGES_PER_SECOND = 50.0
+MOST_MESSAGES = 500.0
+"""Messages that a client may send in one go."""
+TOO_SLOW = "Too slow: connect again and resume."
+FORBIDDEN = "Forbidden"
+RESTARTS = "The server restarts."
+ENDINGS = {Ending.RESTART: Close(1012, RESTARTS), Ending.RIGHTS: Close(4403, FORBIDDEN)}
 
 
 class SocketEndpoint:
     """Accepts sockets at /graphql."""
 
-    def __init__(self, engine: Engine, *, is_allowed_origin: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        subscriptions: Subscriptions,
+        connections: Connections,
+        *,
+        is_allowed_origin: Callable[[str], bool],
+    ) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
+        self._connections = connections
         self._is_allowed_origin = is_allowed_origin
-        self._sockets: set[_Socket] = set()
 
     async def serve(self, websocket: WebSocket) -> None:
         """Speak the protocol until the socket ends."""
@@ -53,54 +62,120 @@ class SocketEndpoint:
         if origin is not None and origin != own and not self._is_allowed_origin(origin):
             await websocket.close(1008)
             return
-        if PROTOCOL not in websocket.scope.get("subprotocols", ()):
-            await websocket.accept()
-            await websocket.close(4406, f"Speak {PROTOCOL}.")
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            # Without its protocol in the answer a browser fails the handshake and never sees the reason.
+            speaks_it = PROTOCOL in websocket.scope.get("subprotocols", ())
+            await websocket.accept(subprotocol=PROTOCOL if speaks_it else None)
+            await websocket.close(refusal.code, refusal.reason)
             return
         await websocket.accept(subprotocol=PROTOCOL)
-        socket = _Socket(self._engine, websocket)
-        self._sockets.add(socket)
-        try:
+        socket = _Socket(self._engine, self._subscriptions, self._connections, websocket)
+        with self._connections.opened(socket):
             await socket.run()
-        finally:
-            self._sockets.discard(socket)
 
-    async def close(self) -> None:
-        """Send every client away to another process (1012, service restart)."""
-        await asyncio.gather(*(socket.close(1012, "The server restarts.") for socket in list(self._sockets)))
+    def _refusal(self, websocket: WebSocket) -> Close | None:
+        if PROTOCOL not in websocket.scope.get("subprotocols", ()):
+            return Close(4406, f"Speak {PROTOCOL}.")
+        if self._connections.is_draining:
+            return Close(1012, RESTARTS)
+        if self._connections.is_full:
+            return Close(1013, "Too many sockets are open here: try again later.")
+        return None
 
 
 class _Socket:
     """One connection: its caller and its running operations."""
 
-    def __init__(self, engine: Engine, websocket: WebSocket) -> None:
+    __slots__ = (
+        "__weakref__",
+        "_actor",
+        "_allowance",
+        "_connections",
+        "_counted_at",
+        "_ending",
+        "_engine",
+        "_is_greeted",
+        "_is_over",
+        "_pinging",
+        "_running",
+        "_subscriptions",
+        "_task",
+        "_timer",
+        "_watch",
+        "_websocket",
+    )
+
+    def __init__(
+        self, engine: Engine, subscriptions: Subscriptions, connections: Connections, websocket: WebSocket
+    ) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
+        self._connections = connections
         self._websocket = websocket
         self._actor: Actor | None = None
+        self._is_greeted = False
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._sending = asyncio.Lock()
+        self._watch = ExitStack()
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.Task[None] | None = None
+        self._ending: Close | None = None
+        self._is_over = False
+        self._allowance = MOST_MESSAGES
+        self._counted_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
-        init = asyncio.create_task(self._expect_init())
-        ping = asyncio.create_task(self._ping())
+        """Answer what the client says, until either side has enough."""
+        self._timer = asyncio.get_running_loop().call_later(INIT_SECONDS, self._init_is_late)
         try:
             while True:
-                await self._handle(_parsed(await self._receive()))
+                message = messages.parsed(await self._receive())
+                self._count()
+                await self._handle(message)
         except Close as close:
-            await self.close(close.code, close.reason)
+            self._ending = self._ending or close
         except WebSocketDisconnect:
             pass
+        except asyncio.CancelledError:
+            if self._ending is None or self._task is None:
+                raise
+            self._task.uncancel()
         finally:
-            tasks = [init, ping, *self._running.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._is_over = True
+            self._timer.cancel()
+            await self._stop()
+        if self._ending is not None:
+            await self._close(self._ending)
 
-    async def close(self, code: int, reason: str) -> None:
+    def end(self, why: Ending) -> None:
+        self._end(ENDINGS[why])
+
+    def _end(self, close: Close) -> None:
+        """Have the socket closed by the task that runs it, which may be waiting for a client that never speaks."""
+        if self._ending is None and not self._is_over and self._task is not None:
+            self._ending = close
+            self._task.cancel()
+
+    async def _stop(self) -> None:
+        """End what runs; a mutation is carried out anyway, and is waited for before a restart."""
+        self._watch.close()
+        tasks = list(self._running.values())
+        if self._ending is ENDINGS[Ending.RESTART]:
+            single = [task for task in tasks if task.get_name() != OperationType.SUBSCRIPTION.value]
+            if single:
+                await asyncio.wait(single, timeout=FAREWELL_SECONDS)
+        if self._pinging is not None:
+            tasks.append(self._pinging)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self, close: Close) -> None:
         with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(SEND_SECONDS):
                 if self._websocket.application_state is not WebSocketState.DISCONNECTED:
-                    await self._websocket.close(code, reason)
+                    await self._websocket.close(close.code, close.reason)
 
     async def _receive(self) -> str:
         message = await self._websocket.receive()
@@ -113,18 +188,26 @@ class _Socket:
             raise Close(4400, f"A frame is larger than {LARGEST_FRAME // 1024} kB.")
         return str(text)
 
+    def _count(self) -> None:
+        now = asyncio.get_running_loop().time()
+        earned = (now - self._counted_at) * MESSAGES_PER_SECOND
+        self._counted_at = now
+        self._allowance = min(MOST_MESSAGES, self._allowance + earned) - 1
+        if self._allowance < 0:
+            raise Close(4429, f"At most {MESSAGES_PER_SECOND:g} messages a second are taken from one socket.")
+
     async def _handle(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "connection_init":
             await self._init(message)
         elif kind == "ping":
-            await self._send({"type": "pong"})
+            await self._send('{"type":"pong"}')
         elif kind == "pong":
             return
         elif kind == "subscribe":
             await self._subscribe(message)
         elif kind == "complete":
-            task = self._running.pop(_id_of(message), None)
+            task = self._running.pop(messages.id_of(message), None)
             if task is not None:
                 task.cancel()
         else:
@@ -138,126 +221,94 @@ class _Socket:
             raise Close(4400, "The payload of connection_init is an object.")
         self._actor = ANONYMOUS
         try:
-            self._actor = await actor_of(_authorization(payload or {}), self._engine.server)
+            self._actor = await actor_of(messages.authorization(payload or {}), self._engine.server)
         except Refuse:
-            raise Close(4403, "Forbidden") from None
+            raise Close(4403, FORBIDDEN) from None
         except Fault:
             raise Close(1013, "Try again later") from None
-        await self._send({"type": "connection_ack"})
+        self._watch.enter_context(self._connections.watched(self, self._actor))
+        self._is_greeted = True
+        # Those who came at once needn't be pinged at once.
+        self._ping_in(random.uniform(0.6, 1) * PING_SECONDS)  # noqa: S311 - spreads load
+        await self._send(messages.acknowledgement(self._actor, ping_seconds=PING_SECONDS, now=clock.now()))
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         if self._actor is None:
             raise Close(4401, "Unauthorized")
-        operation_id = _id_of(message)
+        operation_id = messages.id_of(message)
         if operation_id in self._running:
             raise Close(4409, f"Subscriber for {operation_id} already exists")
         if len(self._running) >= MOST_SUBSCRIPTIONS:
             raise Close(4429, f"At most {MOST_SUBSCRIPTIONS} operations run on one socket.")
-        request = _request(message)
-        # An operation that ends at once must not be removed before it was added.
-        task = asyncio.create_task(self._operate(operation_id, request, self._actor))
-        self._running[operation_id] = task
-
-    async def _operate(self, operation_id: str, request: Request, actor: Actor) -> None:
+        request = messages.request(message)
         try:
-            async with aclosing(self._answers(request, Caller(actor))) as answers:
-                async for answer in answers:
-                    if answer.is_request_error:
+            prepared = self._engine.prepare(request)
+        except RequestError as error:
+            errors = Frame.of(error.answer()).errors
+            await self._send(f'{{"id":{_quoted(operation_id)},"type":"error","payload":{errors}}}')
+            return
+        operation = self._operate(operation_id, prepared, request, Caller(self._actor))
+        # An operation that ends at once must not be removed before it was added.
+        self._running[operation_id] = asyncio.create_task(operation, name=prepared.kind.value)
+
+    async def _operate(self, operation_id: str, prepared: Prepared, request: Request, caller: Caller) -> None:
+        quoted = _quoted(operation_id)
+        try:
+            async with aclosing(self._subscriptions.frames(prepared, request, caller)) as frames:
+                async for frame in frames:
+                    if frame.errors is not None:
                         self._running.pop(operation_id, None)
-                        await self._send({"id": operation_id, "type": "error", "payload": answer.body["errors"]})
+                        await self._send(f'{{"id":{quoted},"type":"error","payload":{frame.errors}}}')
                         return
-                    await self._send({"id": operation_id, "type": "next", "payload": answer.body})
+                    await self._send(f'{{"id":{quoted},"type":"next","payload":{frame.text}}}')
             if self._running.pop(operation_id, None) is not None:
-                await self._send({"id": operation_id, "type": "complete"})
+                await self._send(f'{{"id":{quoted},"type":"complete"}}')
         except TooSlow:
-            await self.close(1013, "Too slow: connect again and resume.")
+            self._subscriptions.counters.cut += 1
+            self._end(Close(1013, TOO_SLOW))
         except Close as close:
-            await self.close(close.code, close.reason)
+            self._end(close)
         except WebSocketDisconnect:
             pass
         except Exception:
             log.exception("operation_failed")
-            await self.close(1011, "Internal error")
+            self._end(Close(1011, "Internal error"))
 
-    async def _answers(self, request: Request, caller: Caller) -> AsyncGenerator[Answer, None]:
-        try:
-            prepared = self._engine.prepare(request)
-            if prepared.kind is OperationType.SUBSCRIPTION:
-                async with aclosing(self._engine.subscribe(prepared, request, caller)) as answers:
-                    async for answer in answers:
-                        yield answer
-            else:
-                # A client that goes away doesn't stop a mutation halfway.
-                run = asyncio.create_task(self._engine.execute(prepared, request, caller))
-                _FINISHING.add(run)
-                run.add_done_callback(_FINISHING.discard)
-                yield await asyncio.shield(run)
-        except RequestError as error:
-            yield error.answer()
-        except Fault as fault:
-            yield fault_answer(fault)
-
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, text: str) -> None:
         # Text, not bytes: a binary frame is refused by browsers' clients.
-        text = orjson.dumps(message).decode()
         try:
-            async with self._sending, asyncio.timeout(SEND_SECONDS):
-                await self._websocket.send_text(text)
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._websocket.send({"type": "websocket.send", "text": text})
         except TimeoutError:
-            raise Close(1013, "Too slow: connect again and resume.") from None
+            self._subscriptions.counters.cut += 1
+            raise Close(1013, TOO_SLOW) from None
         except RuntimeError:
             raise WebSocketDisconnect(1006) from None
 
-    async def _expect_init(self) -> None:
-        await asyncio.sleep(INIT_SECONDS)
-        if self._actor is None:
-            await self.close(4408, "Connection initialisation timeout")
+    def _init_is_late(self) -> None:
+        if not self._is_greeted:
+            self._end(Close(4408, "Connection initialisation timeout"))
+
+    def _ping_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ping_is_due)
+
+    def _ping_is_due(self) -> None:
+        self._ping_in(PING_SECONDS)
+        if self._pinging is None:
+            self._pinging = asyncio.create_task(self._ping())
 
     async def _ping(self) -> None:
-        while True:
-            await asyncio.sleep(PING_SECONDS)
-            if self._actor is not None:
-                try:
-                    await self._send({"type": "ping"})
-                except (Close, WebSocketDisconnect):
-                    return
+        try:
+            await self._send('{"type":"ping"}')
+        except Close as close:
+            self._end(close)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._pinging = None
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        message = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise Close(4400, "The frame is no valid JSON.") from None
-    if not isinstance(message, dict):
-        raise Close(4400, "A message is a JSON object.")
-    return message
-
-
-def _id_of(message: dict[str, Any]) -> str:
-    operation_id = message.get("id")
-    if not isinstance(operation_id, str) or not 1 <= len(operation_id) <= LONGEST_ID:
-        raise Close(4400, "A message needs an id: a text that isn't empty.")
-    return operation_id
-
-
-def _request(message: dict[str, Any]) -> Request:
-    payload = message.get("payload")
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
-        raise Close(4400, "The payload of subscribe is an object with a query.")
-    variables, name = payload.get("variables"), payload.get("operationName")
-    if variables is not None and not isinstance(variables, dict):
-        raise Close(4400, "Variables are an object.")
-    if name is not None and not isinstance(name, str):
-        raise Close(4400, "The operationName is a text.")
-    return Request(payload["query"], variables or {}, name or None)
-
-
-def _authorization(payload: dict[str, Any]) -> str | None:
-    """The bearer token wherever clients put it: `authorization`, `headers.authorization` or `authToken`."""
-    nested = payload.get("headers")
-    for values in (payload, nested if isinstance(nested, dict) else {}):
-        for name, value in values.items():
-            if name.lower() == "authorization" and value is not None and value != "":
-                return str(value)
-    token = payload.get("authToken")
-    return None if token is None or token == "" else f"Bearer {token}"
+def _quoted(operation_id: str) -> str:
+    return orjson.dumps(operation_id).decode()

@@ -1,0 +1,335 @@
+"""How soon do many sockets hear of one event, what does each cost, and how soon does another process hear?
+
+The same sockets listen to a bare ASGI loop that sends them the same frames, in the same run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from uuid import uuid4
+
+import orjson
+
+from bench import scenarios, servers
+from bench.client import Address, Connection, Conversation, Document, OperationFailed
+from bench.listeners import Listener
+from bench.load import percentile
+from bench.processes import Program, SetupFailed, free_port, running
+from bench.servers import HEADLESS, ROOT
+
+ROUNDS = 7
+EVENTS = 200
+"""Events that another process has to hear of, one after the other."""
+AT_ONCE = 200
+"""Sockets that are being opened at one time."""
+JOIN_SECONDS, HEARD_SECONDS = 300.0, 60.0
+PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1000
+PROTOCOL = "graphql-transport-ws"
+FOLLOW = """subscription ($ids: [ID!]!) { stockChanged(variantIds: $ids) {
+  id cursor occurredAt quantityAvailable availableForSale variant { id sku }
+} }"""
+LOCATION = Document("query Location { locations(first: 1) { nodes { id } } }")
+QUANTITIES = Document(
+    "query Quantities($ids: [ID!]!) { nodes(ids: $ids) { ... on ProductVariant { id quantityAvailable } } }"
+)
+ADJUST = Document("""
+    mutation Adjust($input: InventoryAdjustInput!) { inventoryAdjust(input: $input) { userErrors { code message } } }
+""")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Milliseconds until half and nearly all of the listeners had heard; the median of the rounds."""
+
+    p50_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[float]]) -> Delivery:
+        ordered = [sorted(one) for one in rounds]
+        return cls(*(1000 * median(percentile(one, share) for one in ordered) for share in (0.5, 0.99)))
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    """One event on its way to many sockets, and what one of these costs while nothing happens."""
+
+    sockets: int
+    database: str
+    ours: Delivery
+    bare: Delivery
+    kb: float
+    bare_kb: float
+    connected_s: float
+    """Seconds until all had connected, subscribed and got the present state."""
+    frame_bytes: int
+
+    @property
+    def p99_to_bare(self) -> float:
+        return self.ours.p99_ms / self.bare.p99_ms if self.bare.p99_ms else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the writing of an event in one process to its arrival at a client of another."""
+
+    events: int
+    carrier: str
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Many listeners, and when each heard what."""
+
+    listeners: list[Listener] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
+    last: bytes = b""
+    failures: int = 0
+    _wanted: int = 0
+    _all: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def join(self, address: Address, count: int, *, greeting: Sequence[object] = (), answers: int = 0) -> None:
+        """Let so many connect; each says its greeting and waits for so many answers."""
+        loop = asyncio.get_running_loop()
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one() -> None:
+            ready = loop.create_future()
+            left = answers + 1
+
+            def told(listener: Listener, text: bytes | None) -> None:
+                nonlocal left
+                if ready.done():
+                    self._told(text)
+                    return
+                left -= 1
+                if text is None:
+                    ready.set_exception(SetupFailed(f"A socket was closed with {listener.code}."))
+                elif text == b"":
+                    for message in greeting:
+                        listener.say(message)  # type: ignore[arg-type]  # JSON objects
+                if left == 0 and not ready.done():
+                    ready.set_result(None)
+
+            async with turns:
+                protocol = PROTOCOL if greeting else ""
+                _, listener = await loop.create_connection(
+                    lambda: Listener(f"{address.host}:{address.port}", told, protocol=protocol),
+                    address.host,
+                    address.port,
+                )
+                self.listeners.append(listener)
+                await ready
+
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                await asyncio.gather(*(one() for _ in range(count)))
+        except TimeoutError:
+            raise SetupFailed(f"Not all of {count} sockets could be opened in {JOIN_SECONDS:g} s.") from None
+
+    @asynccontextmanager
+    async def hearing(self) -> AsyncIterator[None]:
+        """Let something be told to everyone, and wait until everyone has heard it once."""
+        self.heard = []
+        self._wanted = len(self.listeners)
+        self._all.clear()
+        yield
+        try:
+            async with asyncio.timeout(HEARD_SECONDS):
+                await self._all.wait()
+        except TimeoutError:
+            missing = self._wanted - len(self.heard)
+            raise SetupFailed(f"{missing} of {self._wanted} sockets heard nothing.") from None
+
+    def leave(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+
+    def _told(self, text: bytes | None) -> None:
+        if text is None:
+            self.failures += 1
+            return
+        self.heard.append(time.time())
+        self.last = text
+        if len(self.heard) >= self._wanted:
+            self._all.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A variant whose stock moves when it is told to."""
+
+    connection: Connection
+    variant: str
+    location: str
+
+    async def move(self) -> None:
+        change = {"variantId": self.variant, "locationId": self.location, "delta": -1, "changeFromQuantity": None}
+        wanted = {"reason": "bench", "idempotencyKey": str(uuid4()), "changes": [change]}
+        data = await Conversation(self.connection).ask(ADJUST, input=wanted)
+        if data["inventoryAdjust"]["userErrors"]:
+            raise SetupFailed(str(data["inventoryAdjust"]["userErrors"]))
+
+
+async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> Fanout:
+    """Tell so many sockets of one event, ours and bare ones in turns."""
+    _allow(sockets)
+    folder = directory / "fanout"
+    folder.mkdir()
+    async with AsyncExitStack() as exits:
+        server = await exits.enter_async_context(
+            servers.on_postgres(folder, database) if database else servers.embedded(folder)
+        )
+        loop_address, loop_program = await exits.enter_async_context(_bare(folder))
+        pid = server.weighed.apps[0]
+        stock = await exits.enter_async_context(_stock(server.address, server.token))
+        await stock.move()
+        crowd, bare = Crowd(), Crowd()
+        exits.callback(crowd.leave)
+        exits.callback(bare.leave)
+        before = resident_kb(pid), resident_kb(loop_program.pid)
+        started = time.monotonic()
+        say(f"fanout, {sockets} sockets connect")
+        await crowd.join(server.address, sockets, greeting=_greeting(stock.variant), answers=2)
+        connected_s = time.monotonic() - started
+        await bare.join(loop_address, sockets)
+        after = resident_kb(pid), resident_kb(loop_program.pid)
+        ours, theirs = await _rounds(crowd, bare, stock, loop_address, say)
+        if crowd.failures or bare.failures:
+            raise SetupFailed(f"{crowd.failures} sockets of ours and {bare.failures} bare ones were closed.")
+        return Fanout(
+            sockets=sockets,
+            database=server.database,
+            ours=ours,
+            bare=theirs,
+            kb=(after[0] - before[0]) / sockets,
+            bare_kb=(after[1] - before[1]) / sockets,
+            connected_s=connected_s,
+            frame_bytes=len(crowd.last),
+        )
+
+
+async def _rounds(crowd: Crowd, bare: Crowd, stock: Stock, loop: Address, say: Say) -> tuple[Delivery, Delivery]:
+    ours: list[list[float]] = []
+    theirs: list[list[float]] = []
+    for number in range(ROUNDS):
+        say(f"fanout, round {number + 1} of {ROUNDS}")
+        async with crowd.hearing():
+            await stock.move()
+        at = _occurred_at(crowd.last)
+        ours.append([heard - at for heard in crowd.heard])
+        async with bare.hearing():
+            at = time.time()
+            await _post(loop, crowd.last)
+        theirs.append([heard - at for heard in bare.heard])
+    return Delivery.of(ours), Delivery.of(theirs)
+
+
+async def latency(directory: Path, database: str, *, redis: str, say: Say) -> Latency:
+    """Write in one process, listen at another."""
+    say("latency between two processes")
+    folder = directory / "latency"
+    folder.mkdir()
+    async with AsyncExitStack() as exits:
+        server = await exits.enter_async_context(
+            servers.on_postgres(folder, database, HEADLESS_REDIS_URL=redis)
+            if database
+            else servers.embedded(folder, HEADLESS_REDIS_URL=redis)
+        )
+        port = free_port()
+        environment = servers.environment_of(folder, port=port, database=database) | {"HEADLESS_REDIS_URL": redis}
+        await exits.enter_async_context(servers.headless(["serve"], environment, folder, port))
+        stock = await exits.enter_async_context(_stock(server.address, server.token))
+        await stock.move()
+        crowd = Crowd()
+        exits.callback(crowd.leave)
+        await crowd.join(Address("127.0.0.1", port), 1, greeting=_greeting(stock.variant), answers=2)
+        taken = []
+        for _ in range(EVENTS):
+            async with crowd.hearing():
+                await stock.move()
+            taken.append(1000 * (crowd.heard[0] - _occurred_at(crowd.last)))
+    taken.sort()
+    carrier = "redis" if redis else server.database
+    return Latency(EVENTS, carrier, percentile(taken, 0.5), percentile(taken, 0.99))
+
+
+def resident_kb(pid: int) -> float:
+    """Memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KB
+
+
+def _greeting(variant: str) -> list[object]:
+    payload = {"query": FOLLOW, "variables": {"ids": [variant]}}
+    return [{"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": payload}]
+
+
+def _occurred_at(text: bytes) -> float:
+    event = orjson.loads(text)["payload"]["data"]["stockChanged"]
+    return datetime.fromisoformat(event["occurredAt"]).timestamp()
+
+
+@asynccontextmanager
+async def _stock(address: Address, token: str) -> AsyncIterator[Stock]:
+    shelf = await scenarios.prepare(address, token=token)
+    async with Connection(address, token=token) as connection:
+        location = (await Conversation(connection).ask(LOCATION))["locations"]["nodes"][0]["id"]
+        variants = (await Conversation(connection).ask(QUANTITIES, ids=shelf.variants))["nodes"]
+        tracked = [variant["id"] for variant in variants if variant["quantityAvailable"] is not None]
+        if not tracked:
+            raise SetupFailed("The shop tracks no stock.")
+        yield Stock(connection, tracked[0], location)
+
+
+@asynccontextmanager
+async def _bare(directory: Path) -> AsyncIterator[tuple[Address, Program]]:
+    """Run the bare loop on the same server program, as lean as ours."""
+    address = Address("127.0.0.1", free_port())
+    command = [
+        *(str(Path(HEADLESS).with_name("python")), "-m", "uvicorn", "bench.bare_sockets:app"),
+        *("--host", address.host, "--port", str(address.port), "--log-level", "warning", "--no-access-log"),
+        *("--ws-per-message-deflate", "false", "--lifespan", "off"),
+    ]
+    log = directory / "bare.log"
+    async with running(command, environment=dict(os.environ), directory=ROOT, log=log) as program:
+
+        async def is_ready() -> bool:
+            with suppress(OSError):
+                await _post(address, b"x")
+                return True
+            return False
+
+        await servers.until(is_ready, program)
+        yield address, program
+
+
+async def _post(address: Address, body: bytes) -> None:
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        head = f"POST / HTTP/1.1\r\nHost: {address.host}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        if not (await reader.read()).startswith(b"HTTP/1.1 204"):
+            raise OperationFailed("The bare loop refused.")
+    finally:
+        writer.close()
+
+
+def _allow(sockets: int) -> None:
+    """Let this process and those it starts hold so many sockets."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if 2 * sockets + 100 > hard:
+        raise SetupFailed(f"This system allows a process {hard} open files: at most {(hard - 100) // 2} sockets.")
