@@ -26,7 +26,7 @@ from headless.graphql.live.types import EVENTS
 from headless.graphql.nodes import NodeQueries
 from headless.graphql.operations import OperationsQueries
 from headless.graphql.orders.mutations import OrderMutations, OrderQueries
-from headless.graphql.products import ProductMutations
+from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopMutations, ShopQueries
 

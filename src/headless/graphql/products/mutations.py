@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,10 +13,28 @@ from headless.catalog import queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
-from headless.graphql.catalog import Product, ProductVariant, SelectedOptionInput
+from headless.graphql.catalog import Product, ProductVariant
 from headless.graphql.context import Context, Info, given, sent
-from headless.graphql.declare import decoded, errors, input_type, mutation, payload
-from headless.graphql.errors import UserError
+from headless.graphql.declare import decoded, mutation
+from headless.graphql.products.inputs import (
+    ProductCreateInput,
+    ProductCreatePayload,
+    ProductOptionInput,
+    ProductPublishInput,
+    ProductPublishPayload,
+    ProductUnpublishInput,
+    ProductUnpublishPayload,
+    ProductUpdateInput,
+    ProductUpdatePayload,
+    ProductVariantBundleUpdateInput,
+    ProductVariantBundleUpdatePayload,
+    ProductVariantInput,
+    ProductVariantsCreateInput,
+    ProductVariantsCreatePayload,
+    ProductVariantsUpdateInput,
+    ProductVariantsUpdatePayload,
+    ProductVariantUpdateInput,
+)
 from headless.inventory import bundles
 from headless.merchandising import service
 from headless.merchandising.service import NewVariant, VariantChange
@@ -26,204 +42,6 @@ from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
 
 MOST_VARIANTS = 250
-
-
-@input_type
-class ProductOptionInput:
-    """A way in which variants differ."""
-
-    name: str
-    values: list[str]
-
-
-@input_type
-class SeoInput:
-    """What search engines show."""
-
-    title: str | None = UNSET
-    description: str | None = UNSET
-
-
-@input_type
-class ProductVariantInput:
-    """A new variant."""
-
-    sku: str | None = UNSET
-    barcode: str | None = UNSET
-    price: Decimal
-    compare_at_price: Decimal | None = UNSET
-    selected_options: list[SelectedOptionInput] | None = UNSET
-    tracked: bool = True
-    backorder_limit: int | None = strawberry.field(
-        default=UNSET, description="Units that may be sold beyond what is in stock; 0 or null: none."
-    )
-    preorder: bool | None = strawberry.field(default=UNSET, description="Whether it isn't out yet.")
-    expected_at: datetime | None = strawberry.field(
-        default=UNSET, description="When units sold beyond the stock are expected."
-    )
-    max_per_order: int | None = UNSET
-    max_per_customer: int | None = strawberry.field(
-        default=UNSET, description="Units that one customer, known by e-mail, may buy in all."
-    )
-
-
-@input_type
-class ProductCreateInput:
-    """A new product; without variants it gets one default variant."""
-
-    title: str
-    handle: str | None = UNSET
-    description_html: str | None = UNSET
-    vendor: str | None = UNSET
-    product_type: str | None = UNSET
-    tags: list[str] | None = UNSET
-    status: ProductStatus | None = UNSET
-    seo: SeoInput | None = UNSET
-    options: list[ProductOptionInput] | None = UNSET
-    variants: list[ProductVariantInput] | None = UNSET
-    external_reference: str | None = UNSET
-
-
-@input_type
-class ProductUpdateInput:
-    """What becomes of a product: an omitted field stays, null clears."""
-
-    id: strawberry.ID
-    expected_version: int
-    title: str | None = UNSET
-    handle: str | None = UNSET
-    description_html: str | None = UNSET
-    vendor: str | None = UNSET
-    product_type: str | None = UNSET
-    tags: list[str] | None = UNSET
-    status: ProductStatus | None = UNSET
-    seo: SeoInput | None = UNSET
-    options: list[ProductOptionInput] | None = UNSET
-    external_reference: str | None = UNSET
-
-
-@input_type
-class ProductVariantsCreateInput:
-    product_id: strawberry.ID
-    variants: list[ProductVariantInput]
-
-
-@input_type
-class ProductVariantUpdateInput:
-    """What becomes of a variant: an omitted field stays, null clears."""
-
-    id: strawberry.ID
-    expected_version: int
-    sku: str | None = UNSET
-    barcode: str | None = UNSET
-    price: Decimal | None = UNSET
-    compare_at_price: Decimal | None = UNSET
-    selected_options: list[SelectedOptionInput] | None = UNSET
-    tracked: bool | None = UNSET
-    backorder_limit: int | None = strawberry.field(
-        default=UNSET, description="Units that may be sold beyond what is in stock; 0 or null: none."
-    )
-    preorder: bool | None = strawberry.field(default=UNSET, description="Whether it isn't out yet.")
-    expected_at: datetime | None = strawberry.field(
-        default=UNSET, description="When units sold beyond the stock are expected."
-    )
-    max_per_order: int | None = UNSET
-    max_per_customer: int | None = strawberry.field(
-        default=UNSET, description="Units that one customer, known by e-mail, may buy in all."
-    )
-
-
-@input_type
-class ProductVariantsUpdateInput:
-    product_id: strawberry.ID
-    variants: list[ProductVariantUpdateInput]
-
-
-@input_type
-class ProductPublishInput:
-    id: strawberry.ID
-    channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
-
-
-@input_type
-class ProductUnpublishInput:
-    id: strawberry.ID
-    channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
-
-
-@input_type
-class BundlePartInput:
-    """Units of a variant in one bundle."""
-
-    variant_id: strawberry.ID
-    quantity: int = 1
-
-
-@input_type
-class ProductVariantBundleUpdateInput:
-    """What a bundle is made of; without parts it is an ordinary variant again."""
-
-    variant_id: strawberry.ID
-    expected_version: int
-    parts: list[BundlePartInput]
-
-
-@payload
-class ProductVariantBundleUpdatePayload:
-    """The variant with its parts."""
-
-    variant: ProductVariant | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductCreatePayload:
-    """The new product."""
-
-    product: Product | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductUpdatePayload:
-    """The product as it is now."""
-
-    product: Product | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductPublishPayload:
-    """The product, visible in the channel."""
-
-    product: Product | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductUnpublishPayload:
-    """The product, hidden in the channel."""
-
-    product: Product | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductVariantsCreatePayload:
-    """The product with its new variants."""
-
-    product: Product | None = None
-    variants: list[ProductVariant] | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
-
-
-@payload
-class ProductVariantsUpdatePayload:
-    """The product with its changed variants."""
-
-    product: Product | None = None
-    variants: list[ProductVariant] | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
 
 
 @strawberry.type

@@ -1,0 +1,1 @@
+"""Staff make and change products through these."""
