@@ -14,6 +14,7 @@ from headless.checkout.models import checkouts
 from headless.checkout.rules import CheckoutStatus
 from headless.checkout.service import MAX_RENEWALS
 from headless.checkout.starting import Answer, Changed, Held, Prepared
+from headless.inventory import service as inventory
 from headless.inventory.errors import OutOfStock
 from headless.platform import clock
 from headless.platform.db import Database
@@ -245,8 +246,10 @@ async def test_twenty_lines_over_three_locations_take_few_statements_however_man
         forms = [Form(value=f"size {nth}") for nth in range(20)]
         _product_id, variant_ids = await make_product(session, shop.channel_id, "Rack", *forms)
         await stock(session, shop.main_id, dict.fromkeys(variant_ids, 1))
-        await stock(session, shop.outlet_id, dict.fromkeys(variant_ids, 9))
-        large = await cart_ready_to_check_out(session, shop, dict.fromkeys(variant_ids, 2))
+        await stock(session, shop.outlet_id, dict.fromkeys(variant_ids, 1))
+        third_id = await inventory.create_location(session, handle="third", name="Third", position=3)
+        await stock(session, third_id, dict.fromkeys(variant_ids, 9))
+        large = await cart_ready_to_check_out(session, shop, dict.fromkeys(variant_ids, 3))
         small = await cart_ready_to_check_out(session, shop, {variant_ids[0]: 1})
     counts = []
     for cart_id in (large, small):
@@ -266,5 +269,5 @@ async def test_twenty_lines_over_three_locations_take_few_statements_however_man
 
     # From the lock on the stock: lock, allocations, levels, ledger, facts. Before it: the cart's lock, the checkout.
     assert counts == [(7, 5), (7, 5)]
-    level = await stocks(database, variant_ids[3])
-    assert (level[variant_ids[3], shop.main_id].reserved, level[variant_ids[3], shop.outlet_id].reserved) == (1, 1)
+    levels = await stocks(database, variant_ids[3])
+    assert [levels[variant_ids[3], place].reserved for place in (shop.main_id, shop.outlet_id, third_id)] == [1, 1, 1]
