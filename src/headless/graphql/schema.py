@@ -14,7 +14,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
 from headless.graphql.cart.mutations import CartMutations, CartQueries
-from headless.graphql.catalog import CatalogQueries
+from headless.graphql.catalog.queries import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
 from headless.graphql.inventory.mutations import StockMutations
 from headless.graphql.inventory.places import LocationMutations

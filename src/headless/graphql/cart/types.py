@@ -15,7 +15,7 @@ from headless.checkout import queries as checkout_queries
 from headless.checkout import rules as checkout_rules
 from headless.fulfillment import queries as fulfillment_queries
 from headless.graphql.addresses import MailingAddress, address
-from headless.graphql.catalog import ProductVariant
+from headless.graphql.catalog.types import ProductVariant
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.costs import Attribute, CartLineCost, Cost, DeliveryOption, cost
 from headless.graphql.declare import (

@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.graphql.addresses import MailingAddress, address
-from headless.graphql.catalog import ProductVariant, find_variant
+from headless.graphql.catalog.types import ProductVariant, find_variant
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import field, id_of, view
 from headless.graphql.nodes import Node, finds

@@ -7,7 +7,7 @@ import strawberry
 
 from headless.accounts.rules import Permission
 from headless.cart import rules as cart_rules
-from headless.graphql.catalog import ProductVariant, find_variant
+from headless.graphql.catalog.types import ProductVariant, find_variant
 from headless.graphql.context import Info
 from headless.graphql.declare import PUBLIC, decoded, errors, input_type, mutation, payload
 from headless.graphql.errors import UserError

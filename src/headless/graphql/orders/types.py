@@ -11,7 +11,7 @@ from headless.fulfillment import models as fulfillment_models
 from headless.fulfillment import queries as fulfillment_queries
 from headless.fulfillment.models import FulfillmentStatus
 from headless.graphql.addresses import MailingAddress, address
-from headless.graphql.catalog import ProductVariant
+from headless.graphql.catalog.types import ProductVariant
 from headless.graphql.context import Info, sent
 from headless.graphql.costs import Attribute, CartLineCost, Cost, DeliveryOption, cost
 from headless.graphql.declare import (

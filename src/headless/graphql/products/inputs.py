@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from headless.catalog.models import ProductStatus
-from headless.graphql.catalog import Product, ProductVariant, SelectedOptionInput
+from headless.graphql.catalog.types import Product, ProductVariant, SelectedOptionInput
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
 

@@ -13,7 +13,7 @@ from headless.catalog import queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
-from headless.graphql.catalog import Product, ProductVariant
+from headless.graphql.catalog.types import Product, ProductVariant
 from headless.graphql.context import Context, Info, given, sent
 from headless.graphql.declare import decoded, mutation
 from headless.graphql.products.inputs import (

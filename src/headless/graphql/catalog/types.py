@@ -13,16 +13,14 @@ from headless.catalog import models, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
 from headless.graphql.context import Context, Info, sent
-from headless.graphql.declare import PUBLIC, field, id_of, query, view
+from headless.graphql.declare import field, id_of, view
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, page, selected_names
 from headless.graphql.scalars import URL
 from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
-from headless.platform import ids
 from headless.platform.db import Record
-from headless.platform.errors import BadUserInput, NotFound
 from headless.platform.loaders import is_pending, then
 from headless.platform.pages import Slice, window
 from headless.pricing import queries as pricing_queries
@@ -322,103 +320,12 @@ class Collection(Node):
             found = await queries.collection_product_page(
                 session, eye, wanted, collection_id=self.id, sort=sent(sort_key), is_reversed=reverse
             )
-        return await _product_page(info, found)
-
-
-@strawberry.type
-class CatalogQueries:
-    @query(requires=PUBLIC)
-    async def product(self, info: Info, id: strawberry.ID | None = UNSET, handle: str | None = UNSET) -> Product | None:
-        """A product by id or handle."""
-        eye = await info.context.eye()
-        product_id = ids.decode("product", id) if _one_of(id=sent(id), handle=sent(handle)) == "id" and id else None
-        async with info.context.reading() as session:
-            return cast(
-                "Product", _seen(await queries.product(session, eye, product_id=product_id, handle=sent(handle)))
-            )
-
-    @query(requires=PUBLIC)
-    async def products(
-        self,
-        info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        query: str | None = UNSET,
-        sort_key: ProductSortKey | None = UNSET,
-        reverse: bool = False,
-    ) -> Connection[Product]:
-        """Products; `query` finds those whose title, vendor, type or tags hold all its words."""
-        wanted = window(sent(first), sent(after), sent(last), sent(before))
-        eye = await info.context.eye()
-        async with info.context.reading() as session:
-            found = await queries.product_page(
-                session, eye, wanted, query=sent(query), sort=sent(sort_key) or ProductSortKey.ID, is_reversed=reverse
-            )
-        return await _product_page(info, found)
-
-    @query(requires=PUBLIC)
-    async def collection(
-        self, info: Info, id: strawberry.ID | None = UNSET, handle: str | None = UNSET
-    ) -> Collection | None:
-        """A collection by id or handle."""
-        collection_id = (
-            ids.decode("collection", id) if _one_of(id=sent(id), handle=sent(handle)) == "id" and id else None
-        )
-        async with info.context.reading() as session:
-            found = await queries.collection(session, collection_id=collection_id, handle=sent(handle))
-        return cast("Collection", _seen(found))
-
-    @query(requires=PUBLIC)
-    async def collections(
-        self,
-        info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        reverse: bool = False,
-    ) -> Connection[Collection]:
-        """Collections by title."""
-        wanted = window(sent(first), sent(after), sent(last), sent(before))
-        async with info.context.reading() as session:
-            return cast(
-                "Connection[Collection]", page(await queries.collection_page(session, wanted, is_reversed=reverse))
-            )
-
-    @query(requires=PUBLIC)
-    async def variant(
-        self, info: Info, id: strawberry.ID | None = UNSET, sku: str | None = UNSET
-    ) -> ProductVariant | None:
-        """A variant by id or SKU."""
-        by_id = _one_of(id=sent(id), sku=sent(sku)) == "id"
-        if by_id:
-            return cast("ProductVariant", _seen(await find_variant(info, ids.decode("variant", str(id)))))
-        eye = await info.context.eye()
-        async with info.context.reading() as session:
-            return cast("ProductVariant", _seen(await queries.variant_by_sku(session, eye, str(sku))))
-
-
-@finds("product", "Product")
-async def find_product(info: Info, product_id: UUID) -> Record | None:
-    return cast("Record | None", await info.context.load(queries.products_by_id, product_id, await info.context.eye()))
+        return await product_page(info, found)
 
 
 @finds("variant", "ProductVariant")
 async def find_variant(info: Info, variant_id: UUID) -> Record | None:
     return cast("Record | None", await info.context.load(queries.variants_by_id, variant_id, await info.context.eye()))
-
-
-@finds("media", "Media")
-async def find_media(info: Info, media_id: UUID) -> Record | None:
-    return cast("Record | None", await info.context.load(queries.media_by_id, media_id, await info.context.eye()))
-
-
-@finds("collection", "Collection")
-async def find_collection(info: Info, collection_id: UUID) -> Record | None:
-    async with info.context.reading() as session:
-        return await queries.collection(session, collection_id=collection_id)
 
 
 async def prefetch(info: Info, rows: Sequence[Record]) -> None:
@@ -438,7 +345,7 @@ async def prefetch(info: Info, rows: Sequence[Record]) -> None:
             await context.loaders.fetch(inventory_queries.sellable_by_variant, variants)
 
 
-async def _product_page(info: Info, found: Slice) -> Connection[Product]:
+async def product_page(info: Info, found: Slice) -> Connection[Product]:
     await prefetch(info, found.rows)
     return cast("Connection[Product]", page(found))
 
@@ -486,17 +393,3 @@ async def _is_shown(product_id: UUID, context: Context) -> bool:
     eye = await context.eye()
     product = await context.load(queries.products_by_id, product_id, eye)
     return bool(product and product.is_published and product.status == ProductStatus.ACTIVE)
-
-
-def _one_of(**values: object) -> str:
-    names = [name for name, value in values.items() if value is not None]
-    if len(names) != 1:
-        message = f"Give exactly one of {' and '.join(values)}."
-        raise BadUserInput(message)
-    return names[0]
-
-
-def _seen(row: Record | None) -> Record:
-    if row is None:
-        raise NotFound
-    return row

@@ -1,0 +1,1 @@
+"""Products, variants, pictures and collections, as shoppers and staff see them."""
