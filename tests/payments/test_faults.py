@@ -15,11 +15,13 @@ from headless.checkout.rules import CheckoutStatus
 from headless.orders import service as order_service
 from headless.orders.models import orders
 from headless.orders.rules import OrderCancelReason
+from headless.payments import service as payments
 from headless.payments.errors import PaymentFailed
+from headless.payments.models import payments as payment_rows
 from headless.payments.rules import AnswerLost, Authorization, PaymentStatus
 from headless.payments.service import Providers
 from headless.platform import ids, outbox
-from headless.platform.db import Database
+from headless.platform.db import Database, Record
 from headless.platform.errors import IdempotencyConcurrentRequest
 from tests import builders
 from tests.builders import SETTLED, Form, Shop, desk, make_product, persistently, sellable
@@ -232,6 +234,34 @@ async def test_money_that_comes_after_the_checkout_is_over_is_given_back(till: T
     assert not await till.is_bought(cart_id)
     assert await sellable(till.database, till.goods) == 10
     await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+async def test_answer_that_was_overtaken_does_not_part_a_buyer_from_his_order(till: Till) -> None:
+    """Two ask what became of a charge; the one who heard an old answer writes it down first."""
+    cart_id = await till.cart()
+    wanted = builders.wish(cart_id, "lost+find_stale", provider=NAME)
+    assert await till.ask(wanted) is not None
+    (left,) = await payments_of(till.database)
+    stale = await payments.inquire(till.providers, left)
+    fresh = await payments.inquire(till.providers, left)
+    assert stale is not None
+    assert fresh is not None
+    assert (stale.status, fresh.status) == (PaymentStatus.ACTION_REQUIRED, PaymentStatus.CAPTURED)
+
+    for outcome in (stale, fresh):
+        async with till.database.transaction() as session:
+            await completion._conclude(session, left, cart_id, outcome, SETTLED)
+    again = await till.insist(cart_id, "lost+find_stale")
+    await till.settle()
+
+    assert again.order_id is not None
+    assert [charge.returned for charge in till.provider.ledger.charges()] == [0]
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+async def payments_of(database: Database) -> list[Record]:
+    async with database.reading() as session:
+        return list(await session.execute(select(payment_rows)))
 
 
 async def test_amount_that_the_provider_does_not_take_fails_and_charges_nothing(till: Till) -> None:

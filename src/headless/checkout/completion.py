@@ -311,7 +311,7 @@ async def _place(session: Session, cart: Record, payment: Record, outcome: Outco
     c, order_id = checkouts.c, ids.new()
     completed = await session.execute(
         update(checkouts)
-        .where(c.id == payment.checkout_id, c.payment_id == payment.id, c.status == CheckoutStatus.PAYMENT_PENDING)
+        .where(c.id == payment.checkout_id, c.payment_id == payment.id, c.status.in_(rules.PAYING))
         .values(status=CheckoutStatus.COMPLETED, order_id=order_id, updated_at=clock.now())
         .returning(*c)
     )

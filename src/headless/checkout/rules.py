@@ -18,6 +18,7 @@
 | PAYMENT_PENDING | the buyer has to act           | ACTION_REQUIRED | kept                        |
 | PAYMENT_PENDING | paid                           | COMPLETED       | committed to the order      |
 | ACTION_REQUIRED | complete again                 | PAYMENT_PENDING | kept                        |
+| ACTION_REQUIRED | paid, as a later answer tells  | COMPLETED       | committed to the order      |
 | ACTION_REQUIRED | time is over, payment given up | EXPIRED         | given back                  |
 """
 

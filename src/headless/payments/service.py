@@ -109,10 +109,10 @@ async def forget(session: Session, checkout_ids: Sequence[UUID]) -> None:
 
 
 async def take_over(session: Session, payment_id: UUID, *, lease: timedelta) -> None:
-    """Have an open payment to oneself, to ask the provider about it."""
+    """Have an open payment to oneself, to ask the provider about it. What has ended stays as it ended."""
     await session.execute(
         update(payments)
-        .where(payments.c.id == payment_id)
+        .where(payments.c.id == payment_id, payments.c.status.in_(OPEN))
         .values(status=PaymentStatus.STARTED, leased_until=clock.now() + lease)
     )
 
