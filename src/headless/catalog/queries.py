@@ -245,13 +245,31 @@ async def taken_skus(session: Session, skus: Sequence[str]) -> Mapping[str, UUID
     return {row.sku: row.id for row in rows}
 
 
-async def is_handle_or_reference_taken(session: Session, *, handle: str, reference: str | None) -> str | None:
-    """The field whose unique value another product has."""
-    same = [products.c.handle == handle]
-    if reference is not None:
-        same.append(products.c.external_reference == reference)
-    row = (await session.execute(select(products.c.handle).where(or_(*same)).limit(1))).first()
-    return None if row is None else "handle" if row.handle == handle else "externalReference"
+@dataclass(frozen=True, slots=True)
+class TakenNames:
+    """Handles and external references that products have."""
+
+    handles: set[str]
+    references: set[str]
+
+
+async def taken_handles_and_references(
+    session: Session, handles: Sequence[str], references: Sequence[str]
+) -> TakenNames:
+    """Which of these handles and external references products have."""
+    c = products.c
+    wanted = [
+        any_of(column, sorted(values))
+        for column, values in ((c.handle, handles), (c.external_reference, references))
+        if values
+    ]
+    if not wanted:
+        return TakenNames(set(), set())
+    rows = (await session.execute(select(c.handle, c.external_reference).where(or_(*wanted)))).all()
+    return TakenNames(
+        {row.handle for row in rows}.intersection(handles),
+        {row.external_reference for row in rows}.intersection(references),
+    )
 
 
 def _grouped(rows: Sequence[Record]) -> Mapping[UUID, list[Record]]:

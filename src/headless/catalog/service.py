@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,9 @@ from headless.catalog.models import (
 )
 from headless.catalog.rules import Option, Selected
 from headless.platform import clock, ids, outbox
+from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
-from headless.platform.errors import InvalidInput, NotFound, StaleObject, Taken
+from headless.platform.errors import InvalidInput, NotFound, Refusal, StaleObject, Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,65 @@ class ImageDraft:
     id: UUID = field(default_factory=ids.new)
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedProduct:
+    """A new product whose draft was found well-formed: its row, not yet written."""
+
+    id: UUID
+    options: tuple[Option, ...]
+    row: dict[str, Any]
+
+
 async def create_product(session: Session, draft: ProductDraft, *, channel_ids: Sequence[UUID], actor: str) -> UUID:
     """Make a product without variants, hidden in every channel; raises `Taken` or `InvalidInput`."""
-    title = rules.checked_title(draft.title)
-    handle = rules.checked_handle(draft.handle) if draft.handle else await _free_handle(session, title)
-    if draft.external_reference:
-        rules.checked_label(draft.external_reference, "externalReference")
-    taken = await queries.is_handle_or_reference_taken(session, handle=handle, reference=draft.external_reference)
-    if taken:
-        raise Taken(_taken_message(taken), field=(taken,))
-    product_id, at = ids.new(), clock.now()
-    values = {
+    (planned,) = await plan_products(session, [draft], actor=actor)
+    if isinstance(planned, Refusal):
+        raise planned
+    await write_products(session, [planned], channel_ids=channel_ids)
+    return planned.id
+
+
+async def plan_products(
+    session: Session, drafts: Sequence[ProductDraft], *, actor: str
+) -> list[PlannedProduct | Refusal]:
+    """Check drafts of new products, all in one look at the database; answer each one's row or why it is refused."""
+    at = clock.now()
+    handles = [draft.handle for draft in drafts if draft.handle]
+    references = [draft.external_reference for draft in drafts if draft.external_reference]
+    taken = await queries.taken_handles_and_references(session, handles, references)
+    planned: list[PlannedProduct | Refusal] = []
+    for draft in drafts:
+        try:
+            title = rules.checked_title(draft.title)
+            handle = (
+                rules.checked_handle(draft.handle)
+                if draft.handle
+                else await _free_handle(session, title, besides=taken.handles)
+            )
+            if draft.external_reference:
+                rules.checked_label(draft.external_reference, "externalReference")
+            if handle in taken.handles or draft.external_reference in taken.references:
+                field = "handle" if handle in taken.handles else "externalReference"
+                raise Taken(_taken_message(field), field=(field,))
+            product = _planned(draft, title=title, handle=handle, at=at, actor=actor)
+        except Refusal as refusal:
+            planned.append(refusal)
+        else:
+            planned.append(product)
+            taken.handles.add(handle)
+            if draft.external_reference:
+                taken.references.add(draft.external_reference)
+    return planned
+
+
+def _planned(draft: ProductDraft, *, title: str, handle: str, at: datetime, actor: str) -> PlannedProduct:
+    product_id = ids.new()
+    options = rules.checked_options(draft.options)
+    row = {
         "id": product_id,
         "handle": handle,
         "status": draft.status,
-        "options": option_rows(rules.checked_options(draft.options)),
+        "options": option_rows(options),
         "external_reference": draft.external_reference,
         "created_at": at,
         "updated_at": at,
@@ -86,16 +131,26 @@ async def create_product(session: Session, draft: ProductDraft, *, channel_ids: 
             seo_description=draft.seo_description,
         ),
     }
+    return PlannedProduct(product_id, options, row)
+
+
+async def write_products(session: Session, planned: Sequence[PlannedProduct], *, channel_ids: Sequence[UUID]) -> None:
+    """Write new products, hidden in every channel; raises `Taken` when someone took a handle since they were planned.
+
+    Every new product passes here, one alone or many at once.
+    """
+    if not planned:
+        return
     try:
-        await session.execute(insert(products).values(values))
+        await session.execute(insert(products), [product.row for product in planned])
     except IntegrityError:
         raise Taken(_taken_message("handle"), field=("handle",)) from None
     if channel_ids:
         await session.execute(
-            insert(listings), [{"product_id": product_id, "channel_id": channel_id} for channel_id in channel_ids]
+            insert(listings),
+            [{"product_id": product.id, "channel_id": channel_id} for product in planned for channel_id in channel_ids],
         )
-    outbox.record(session, ProductCreated(product_id))
-    return product_id
+    outbox.record(session, *(ProductCreated(product.id) for product in planned))
 
 
 async def update_product(
@@ -133,22 +188,26 @@ async def update_product(
 async def replace_media(session: Session, product_id: UUID, images: Sequence[ImageDraft]) -> None:
     """Show exactly these pictures, in this order."""
     await session.execute(delete(media).where(media.c.product_id == product_id))
-    if images:
-        await session.execute(
-            insert(media),
-            [
-                {
-                    "id": image.id,
-                    "product_id": product_id,
-                    "position": position,
-                    "url": image.url,
-                    "alt_text": image.alt_text,
-                    "width": image.width,
-                    "height": image.height,
-                }
-                for position, image in enumerate(images, start=1)
-            ],
-        )
+    await add_first_media(session, {product_id: images})
+
+
+async def add_first_media(session: Session, images: Mapping[UUID, Sequence[ImageDraft]]) -> None:
+    """Show pictures, in their order, with products that have none."""
+    rows = [
+        {
+            "id": image.id,
+            "product_id": product_id,
+            "position": position,
+            "url": image.url,
+            "alt_text": image.alt_text,
+            "width": image.width,
+            "height": image.height,
+        }
+        for product_id, shown in images.items()
+        for position, image in enumerate(shown, start=1)
+    ]
+    if rows:
+        await session.execute(insert(media), rows)
 
 
 async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None) -> None:
@@ -163,14 +222,20 @@ async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: d
             .where(products.c.id == product_id)
             .values(status=ProductStatus.ACTIVE, version=products.c.version + 1, updated_at=clock.now())
         )
+    await show(session, [product_id], channel_id=channel_id, at=at)
+
+
+async def show(session: Session, product_ids: Sequence[UUID], *, channel_id: UUID, at: datetime | None = None) -> None:
+    """Show products that are active, and held by this transaction, in a channel."""
     shown = await session.execute(
         update(listings)
-        .where(listings.c.product_id == product_id, listings.c.channel_id == channel_id, ~listings.c.is_published)
+        .where(
+            any_of(listings.c.product_id, product_ids), listings.c.channel_id == channel_id, ~listings.c.is_published
+        )
         .values(is_published=True, published_at=at or clock.now())
         .returning(listings.c.product_id)
     )
-    if shown.first() is not None:
-        outbox.record(session, ProductPublished(product_id, channel_id))
+    outbox.record(session, *(ProductPublished(shown_id, channel_id) for shown_id in shown.scalars()))
 
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
@@ -299,10 +364,10 @@ def selection(selected: Selected) -> dict[str, Any]:
     }
 
 
-async def _free_handle(session: Session, title: str) -> str:
+async def _free_handle(session: Session, title: str, *, besides: Collection[str]) -> str:
     base = rules.slug(title)
     like = await session.scalars(select(products.c.handle).where(products.c.handle.startswith(base, autoescape=True)))
-    taken = set(like)
+    taken = {*like, *besides}
     candidates = (base, *(f"{base}-{nth}" for nth in range(1, len(taken) + 2)))
     return next(handle for handle in candidates if handle not in taken)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,11 +16,11 @@ from headless.catalog import queries, rules
 from headless.catalog.errors import OptionsTaken, TooManyVariants
 from headless.catalog.events import ProductUpdated
 from headless.catalog.models import products, variants
-from headless.catalog.rules import Selected
+from headless.catalog.rules import Option, Selected
 from headless.catalog.service import locked_product, option_rows, options_of, selection, stale
 from headless.platform import clock, ids, outbox
-from headless.platform.db import Session
-from headless.platform.errors import InvalidInput, NotFound, Taken
+from headless.platform.db import Record, Session
+from headless.platform.errors import InvalidInput, NotFound, Refusal, Taken
 
 SALES_TERMS = ("backorder_limit", "is_preorder", "expected_at", "max_per_order", "max_per_customer")
 _LEAST = {
@@ -47,39 +48,90 @@ class VariantDraft:
     image_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VariantGroup:
+    """New variants of one product, which has these options and, as yet, these variants."""
+
+    product_id: UUID
+    options: tuple[Option, ...]
+    drafts: Sequence[VariantDraft]
+    existing: Sequence[Record] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedVariants:
+    """New variants whose drafts were found well-formed: their rows, and the product's options grown by their values."""
+
+    options: tuple[Option, ...]
+    rows: Sequence[dict[str, Any]]
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [row["id"] for row in self.rows]
+
+
 async def create_variants(
     session: Session, product_id: UUID, drafts: Sequence[VariantDraft], *, actor: str
 ) -> list[UUID]:
     """Add variants at the end of a product; raises `NotFound`, `Taken`, `OptionsTaken`, `InvalidInput`."""
     current = await locked_product(session, product_id)
-    options = options_of(current)
-    selections: list[Selected] = []
-    for index, draft in enumerate(drafts):
+    existing = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
+    group = VariantGroup(product_id, options_of(current), drafts, existing)
+    (planned,) = await plan_variants(session, [group], actor=actor)
+    if isinstance(planned, Refusal):
+        raise planned
+    await write_variants(session, planned.rows)
+    grown = option_rows(planned.options)
+    if grown != current.options:
+        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    return planned.ids
+
+
+async def plan_variants(
+    session: Session, groups: Sequence[VariantGroup], *, actor: str
+) -> list[PlannedVariants | Refusal]:
+    """Check drafts of new variants, all in one look at the database; answer each group's rows or why it is refused."""
+    at = clock.now()
+    skus = {draft.sku for group in groups for draft in group.drafts if draft.sku}
+    taken = set(await queries.taken_skus(session, sorted(skus))) if skus else set()
+    planned: list[PlannedVariants | Refusal] = []
+    for group in groups:
         try:
-            selections.append(rules.checked_selection(options, draft.selected_options))
+            planned.append(_planned(group, taken, at=at, actor=actor))
+        except Refusal as refusal:
+            planned.append(refusal)
+        else:
+            taken.update(draft.sku for draft in group.drafts if draft.sku)
+    return planned
+
+
+def _planned(group: VariantGroup, taken_skus: AbstractSet[str], *, at: datetime, actor: str) -> PlannedVariants:
+    selections: list[Selected] = []
+    for index, draft in enumerate(group.drafts):
+        try:
+            selections.append(rules.checked_selection(group.options, draft.selected_options))
         except InvalidInput as refusal:
             raise refusal.at("variants", index, *(refusal.field or ())) from None
-    existing = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
-    if len(existing) + len(drafts) > rules.MAX_VARIANTS:
+    if len(group.existing) + len(group.drafts) > rules.MAX_VARIANTS:
         raise TooManyVariants(field=("variants",))
-    taken = {row.options_key for row in existing}
-    for index, selected in enumerate(selections):
-        key = rules.options_key(selected)
-        if key in taken:
+    chosen = [selection(selected) for selected in selections]
+    keys = {row.options_key for row in group.existing}
+    for index, values in enumerate(chosen):
+        if values["options_key"] in keys:
             raise OptionsTaken(field=("variants", index, "selectedOptions"))
-        taken.add(key)
-    for index, draft in enumerate(drafts):
+        keys.add(values["options_key"])
+    for index, draft in enumerate(group.drafts):
         _check_terms({name: getattr(draft, name) for name in SALES_TERMS}, index)
-    await _check_skus(session, [(draft.sku, None) for draft in drafts])
-    at, last = clock.now(), max((row.position for row in existing), default=0)
+    _check_skus([(draft.sku, True) for draft in group.drafts], taken_skus)
+    last = max((row.position for row in group.existing), default=0)
     rows = [
         {
             "id": ids.new(),
-            "product_id": product_id,
+            "product_id": group.product_id,
             "position": last + nth,
             "sku": draft.sku or None,
             "barcode": draft.barcode or None,
-            **selection(selected),
+            **values,
             "is_tracked": draft.is_tracked,
             "is_bundle": False,
             **{name: getattr(draft, name) for name in SALES_TERMS},
@@ -90,14 +142,9 @@ async def create_variants(
             "created_at": at,
             "updated_at": at,
         }
-        for nth, (draft, selected) in enumerate(zip(drafts, selections, strict=True), start=1)
+        for nth, (draft, values) in enumerate(zip(group.drafts, chosen, strict=True), start=1)
     ]
-    if rows:
-        await _write_variants(session, rows)
-    grown = option_rows(rules.with_values(options, selections))
-    if grown != current.options:
-        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
-    return [UUID(str(row["id"])) for row in rows]
+    return PlannedVariants(rules.with_values(group.options, selections), rows)
 
 
 async def update_variants(
@@ -111,7 +158,9 @@ async def update_variants(
     current = await locked_product(session, product_id)
     known = {row.id: row for row in (await queries.variants_by_product(session, [product_id])).get(product_id, [])}
     options, at = options_of(current), clock.now()
-    await _check_skus(session, [(values.get("sku"), variant_id) for variant_id, _version, values in changes])
+    wanted = [(values.get("sku"), variant_id) for variant_id, _version, values in changes]
+    taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
+    _check_skus([(sku, taken.get(sku or "") != owner) for sku, owner in wanted], set(taken))
     selections: list[Selected] = []
     for index, (variant_id, expected, values) in enumerate(changes):
         row = known.get(variant_id)
@@ -147,19 +196,25 @@ def _check_terms(values: Mapping[str, Any], index: int) -> None:
         rules.checked_units(values.get(name), "variants", index, shown, least=least)
 
 
-async def _check_skus(session: Session, wanted: Sequence[tuple[str | None, UUID | None]]) -> None:
-    for index, (sku, _owner) in enumerate(wanted):
+def _check_skus(wanted: Sequence[tuple[str | None, bool]], taken: AbstractSet[str]) -> None:
+    """Refuse SKUs that stand twice or are taken; each comes with whether it would be another variant's."""
+    for index, (sku, _is_foreign) in enumerate(wanted):
         rules.checked_label(sku or "", "variants", index, "sku")
-    taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
     seen: set[str] = set()
-    for index, (sku, owner) in enumerate(wanted):
-        if sku and (sku in seen or taken.get(sku, owner) != owner):
+    for index, (sku, is_foreign) in enumerate(wanted):
+        if sku and (sku in seen or (is_foreign and sku in taken)):
             message = f"Another variant has the SKU {sku!r}. Choose a different one."
             raise Taken(message, field=("variants", index, "sku"))
         seen.add(sku or "")
 
 
-async def _write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+async def write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write new variants; raises `Taken` when someone took a SKU since they were planned.
+
+    Every new variant passes here, those of one product or of many.
+    """
+    if not rows:
+        return
     try:
         await session.execute(insert(variants), rows)
     except IntegrityError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
@@ -13,8 +13,8 @@ from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog import variants as catalog_variants
 from headless.catalog.events import ProductUpdated
-from headless.catalog.service import ProductDraft
-from headless.catalog.variants import VariantDraft
+from headless.catalog.service import ImageDraft, PlannedProduct, ProductDraft, option_rows
+from headless.catalog.variants import PlannedVariants, VariantDraft, VariantGroup
 from headless.inventory import ledger
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
@@ -48,6 +48,24 @@ class NewVariant(VariantDraft):
 
 
 @dataclass(frozen=True, slots=True)
+class NewProduct:
+    """What a new product is made of, with its variants and pictures; one that is shown is active, too."""
+
+    draft: ProductDraft
+    variants: Sequence[NewVariant]
+    images: Sequence[ImageDraft] = ()
+    is_shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeProduct:
+    """A new product, and its variants in the order of what they were made from."""
+
+    product_id: UUID
+    variant_ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class VariantChange:
     """What becomes of a variant, if it is still the version that the caller saw."""
 
@@ -75,16 +93,76 @@ async def create_product_and_variants(
     session: Session, draft: ProductDraft, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
 ) -> tuple[UUID, list[UUID]]:
     """Do what `create_product` does and answer the variants' ids, too, in the order of what they were made from."""
-    if not new_variants:
-        if draft.options:
-            message = "A product with options needs variants: say which values each one has and what it costs."
-            raise InvalidInput(message, field=("variants",))
-        new_variants = [NewVariant(price=Decimal(0))]
-    prices = _prices(new_variants, channel)
+    (made,) = await create_products(session, [NewProduct(draft, new_variants)], channel=channel, actor=actor)
+    if isinstance(made, Refusal | Refused):
+        raise made
+    return made.product_id, made.variant_ids
+
+
+async def create_products(
+    session: Session, new: Sequence[NewProduct], *, channel: Record, actor: str
+) -> list[MadeProduct | Refusal | Refused]:
+    """Make products in few statements, hidden in every channel but where they are shown.
+
+    Answers for each one what was made, or why it is refused: nothing of a refused one is made. Raises `Taken` when
+    another transaction took a handle or a SKU meanwhile: then nothing is made at all.
+    """
+    outcomes: dict[int, MadeProduct | Refusal | Refused] = {}
+    priced: dict[int, tuple[Sequence[NewVariant], list[NewPrice]]] = {}
+    for index, wish in enumerate(new):
+        try:
+            wished = _with_default(wish)
+            priced[index] = wished, _prices(wished, channel)
+        except (Refusal, Refused) as refused:
+            outcomes[index] = refused
+    planned = await catalog.plan_products(session, [new[index].draft for index in priced], actor=actor)
+    products: dict[int, PlannedProduct] = {}
+    for index, product in zip(priced, planned, strict=True):
+        if isinstance(product, Refusal):
+            outcomes[index] = product
+        else:
+            products[index] = product
+    groups = [VariantGroup(product.id, product.options, priced[index][0], ()) for index, product in products.items()]
+    plans = await catalog_variants.plan_variants(session, groups, actor=actor)
+    made: dict[int, tuple[PlannedProduct, PlannedVariants]] = {}
+    for (index, product), variants in zip(products.items(), plans, strict=True):
+        if isinstance(variants, Refusal):
+            outcomes[index] = variants
+        else:
+            made[index] = (
+                replace(
+                    product, options=variants.options, row=product.row | {"options": option_rows(variants.options)}
+                ),
+                variants,
+            )
+            outcomes[index] = MadeProduct(product.id, variants.ids)
+
     channel_ids = [row.id for row in await shop_queries.all_channels(session)]
-    product_id = await catalog.create_product(session, draft, channel_ids=channel_ids, actor=actor)
-    variant_ids = await _add_variants(session, product_id, new_variants, prices, channel=channel, actor=actor)
-    return product_id, variant_ids
+    await catalog.write_products(session, [product for product, _variants in made.values()], channel_ids=channel_ids)
+    await catalog_variants.write_variants(session, [row for _product, group in made.values() for row in group.rows])
+    await catalog.add_first_media(session, {product.id: new[index].images for index, (product, _v) in made.items()})
+    await _price_and_tell(
+        session,
+        [
+            (variant_id, wish, price)
+            for index, (_product, group) in made.items()
+            for variant_id, wish, price in zip(group.ids, *priced[index], strict=True)
+        ],
+        channel=channel,
+    )
+    shown = [product.id for index, (product, _variants) in made.items() if new[index].is_shown]
+    if shown:
+        await catalog.show(session, shown, channel_id=channel.id)
+    return [outcomes[index] for index in range(len(new))]
+
+
+def _with_default(wish: NewProduct) -> Sequence[NewVariant]:
+    if wish.variants:
+        return wish.variants
+    if wish.draft.options:
+        message = "A product with options needs variants: say which values each one has and what it costs."
+        raise InvalidInput(message, field=("variants",))
+    return [NewVariant(price=Decimal(0))]
 
 
 async def create_variants(
@@ -92,7 +170,8 @@ async def create_variants(
 ) -> list[UUID]:
     """Add variants with prices in one channel at the end of a product; raises what `create_product` does."""
     prices = _prices(new_variants, channel)
-    variant_ids = await _add_variants(session, product_id, new_variants, prices, channel=channel, actor=actor)
+    variant_ids = await catalog_variants.create_variants(session, product_id, new_variants, actor=actor)
+    await _price_and_tell(session, list(zip(variant_ids, new_variants, prices, strict=True)), channel=channel)
     if variant_ids:
         outbox.record(session, ProductUpdated(product_id))
     return variant_ids
@@ -147,24 +226,16 @@ async def _tell_watchers(session: Session, product_id: UUID, channel_ids: Sequen
     )
 
 
-async def _add_variants(
-    session: Session,
-    product_id: UUID,
-    new_variants: Sequence[NewVariant],
-    prices: Sequence[NewPrice],
-    *,
-    channel: Record,
-    actor: str,
-) -> list[UUID]:
-    variant_ids = await catalog_variants.create_variants(session, product_id, new_variants, actor=actor)
-    await pricing.set_prices(session, channel.id, dict(zip(variant_ids, prices, strict=True)))
+async def _price_and_tell(
+    session: Session, made: Sequence[tuple[UUID, NewVariant, NewPrice]], *, channel: Record
+) -> None:
+    """Price new variants; those that need no stock to be sold can be bought from now on."""
+    await pricing.set_prices(session, channel.id, {variant_id: price for variant_id, _new, price in made})
     # Others have no stock yet: what puts it there tells of it and refreshes what lists filter by.
-    made = list(zip(variant_ids, new_variants, strict=True))
-    await inventory.ensure_levels(session, [variant_id for variant_id, new in made if new.backorder_limit])
+    await inventory.ensure_levels(session, [variant_id for variant_id, new, _price in made if new.backorder_limit])
     await ledger.announce(
-        session, [variant_id for variant_id, new in made if not new.is_tracked or new.backorder_limit]
+        session, [variant_id for variant_id, new, _price in made if not new.is_tracked or new.backorder_limit]
     )
-    return variant_ids
 
 
 def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPrice]:
