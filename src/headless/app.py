@@ -20,15 +20,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from headless import worker
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.graphql import playground
 from headless.graphql.context import Server
+from headless.graphql.media.serving import MediaEndpoint
 from headless.graphql.schema import sdl
 from headless.graphql.server.connections import Connections
 from headless.graphql.server.execution import Engine
@@ -43,6 +42,7 @@ from headless.platform.crypto import Signer
 from headless.platform.db import Database
 from headless.platform.errors import Fault
 from headless.platform.hub import Hub
+from headless.platform.storage import storage_at
 from headless.settings import LOCALHOST_ORIGIN, Settings
 from headless.shop import queries as shop_queries
 
@@ -65,6 +65,7 @@ def server_of(settings: Settings, database: Database) -> Server:
         signer=Signer(settings.secrets),
         providers=Providers({"sandbox": Sandbox(database)}, timeout_seconds=settings.provider_timeout_seconds),
         desk=Desk(database, terms),
+        storage=storage_at(settings.media_location),
     )
 
 
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         engine, subscriptions, connections, is_allowed_origin=lambda origin: bool(origins.fullmatch(origin))
     )
     graphql = HttpEndpoint(engine, subscriptions, connections)
+    media = MediaEndpoint(server.storage)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -133,7 +135,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         Route("/livez", live),
         Route("/readyz", ready),
         Route("/payments/sandbox/{payment}", _sandbox_action),
-        Mount("/media", _Media(directory=settings.media_dir, check_dir=False)),
+        Route("/media/{path:path}", media.respond, methods=["GET"]),
         *playground.routes(),
     ]
     cors = Middleware(
@@ -226,19 +228,6 @@ async def _readiness(database: Database, connections: Connections) -> Response:
     except (Fault, SQLAlchemyError, TimeoutError, OSError):
         return JSONResponse({"status": "unavailable"}, status_code=503, headers={"Retry-After": "1"})
     return JSONResponse({"status": "ok"})
-
-
-class _Media(StaticFiles):
-    """Pictures of the shop; nothing in them may run. The folder comes about with the first of them."""
-
-    async def check_config(self) -> None: ...
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "public, max-age=86400"
-        return response
 
 
 async def _sandbox_action(_request: Request) -> Response:

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """Subscriptions one process serves, on all its connections."""
     drain_seconds: float = Field(default=5, ge=0, le=300)
     """When told to end: over how many seconds sockets and event streams are sent to other processes."""
+    media_storage: str = ""
+    """Where pictures are kept: a folder, or `s3://bucket/prefix` (extra `s3`); empty means `media` in `data_dir`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server_timing: bool = False
     """Whether responses tell their SQL statement count and time in a `Server-Timing` header."""
@@ -118,6 +120,14 @@ class Settings(BaseSettings):
                 raise ValueError(message)
         return value
 
+    @field_validator("media_storage")
+    @classmethod
+    def _is_storage(cls, value: str) -> str:
+        if "://" in value and not re.fullmatch(r"s3://[^/\s]+(/\S*)?", value):
+            message = "must be a folder or s3://bucket/prefix"
+            raise ValueError(message)
+        return value
+
     @field_validator("failpoint")
     @classmethod
     def _only_in_tests(cls, value: str, info: ValidationInfo) -> str:
@@ -140,6 +150,11 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def media_location(self) -> str:
+        """Where pictures are kept, as `storage_at` takes it."""
+        return self.media_storage or str(self.media_dir)
 
     @property
     def media_dir(self) -> Path:

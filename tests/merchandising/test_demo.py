@@ -13,6 +13,7 @@ from headless.inventory import queries as inventory_queries
 from headless.merchandising import demo, opening
 from headless.platform import pages
 from headless.platform.db import Database
+from headless.platform.storage import Disk
 from headless.shop import queries as shop_queries
 from tests.builders import Shop, assert_books_balance
 
@@ -27,7 +28,7 @@ def start_of(picture: Path) -> str:
 async def test_empty_database_becomes_the_demo_shop(database: Database, tmp_path: Path) -> None:
     steps: list[str] = []
 
-    seeded = await demo.seed(database, tmp_path, on_step=steps.append)
+    seeded = await demo.seed(database, Disk(tmp_path), on_step=steps.append)
 
     assert seeded == demo.Seeded(products=60, variants=162, pictures=117)
     assert steps == ["Drawing the demo shop's pictures", "Filling the demo shop"]
@@ -45,7 +46,7 @@ async def test_empty_database_becomes_the_demo_shop(database: Database, tmp_path
 
 
 async def test_demo_shop_delivers_everywhere(database: Database, tmp_path: Path) -> None:
-    await demo.seed(database, tmp_path, on_step=be_silent)
+    await demo.seed(database, Disk(tmp_path), on_step=be_silent)
 
     async with database.reading() as session:
         channel = await shop_queries.channel(session)
@@ -58,7 +59,7 @@ async def test_demo_shop_delivers_everywhere(database: Database, tmp_path: Path)
 
 
 async def test_every_picture_of_the_demo_shop_is_a_file(database: Database, tmp_path: Path) -> None:
-    await demo.seed(database, tmp_path, on_step=be_silent)
+    await demo.seed(database, Disk(tmp_path), on_step=be_silent)
 
     async with database.reading() as session:
         (mug_id,) = (await catalog_queries.products_by_handle(session, ["stoneware-mug"])).values()
@@ -70,15 +71,15 @@ async def test_every_picture_of_the_demo_shop_is_a_file(database: Database, tmp_
 
 
 async def test_second_seed_changes_nothing(database: Database, tmp_path: Path) -> None:
-    await demo.seed(database, tmp_path, on_step=be_silent)
+    await demo.seed(database, Disk(tmp_path), on_step=be_silent)
 
-    assert await demo.seed(database, tmp_path, on_step=be_silent) is None
+    assert await demo.seed(database, Disk(tmp_path), on_step=be_silent) is None
 
 
 async def test_two_seeds_at_once_fill_one_shop(database: Database, tmp_path: Path) -> None:
     other = Database(database.url)
 
-    results = await asyncio.gather(*(demo.seed(each, tmp_path, on_step=be_silent) for each in (database, other)))
+    results = await asyncio.gather(*(demo.seed(each, Disk(tmp_path), on_step=be_silent) for each in (database, other)))
 
     await other.close()
     assert sum(result is not None for result in results) == 1
@@ -90,17 +91,17 @@ async def test_crash_leaves_nothing_half_done(
     with monkeypatch.context() as patch:
         patch.setattr(catalog, "create_collection", None)
         with pytest.raises(TypeError):
-            await demo.seed(database, tmp_path, on_step=be_silent)
+            await demo.seed(database, Disk(tmp_path), on_step=be_silent)
     async with database.reading() as session:
         assert await shop_queries.shop(session) is None
 
-    assert await demo.seed(database, tmp_path, on_step=be_silent) is not None
+    assert await demo.seed(database, Disk(tmp_path), on_step=be_silent) is not None
 
 
 async def test_shop_that_sells_something_is_never_touched(database: Database, shop: Shop, tmp_path: Path) -> None:
     steps: list[str] = []
 
-    assert await demo.seed(database, tmp_path, on_step=steps.append) is None
+    assert await demo.seed(database, Disk(tmp_path), on_step=steps.append) is None
     assert steps == []
 
 
@@ -108,7 +109,7 @@ async def test_shop_opened_by_migrate_gets_the_demo_catalog(database: Database, 
     assert await opening.open_default_shop(database) is True
     assert await opening.open_default_shop(database) is False
 
-    assert await demo.seed(database, tmp_path, on_step=be_silent) is not None
+    assert await demo.seed(database, Disk(tmp_path), on_step=be_silent) is not None
 
     async with database.reading() as session:
         shop = await shop_queries.shop(session)

@@ -38,7 +38,7 @@ def run() -> None:
         ("Schema", f"{base}/graphql/schema.graphql"),
         ("Token", token),
         ("Database", running.shown(settings)),
-        ("Media", str(settings.media_dir)),
+        ("Media", settings.media_location),
     ):
         console.print(f"  {name:<11} {value}")
     console.print(

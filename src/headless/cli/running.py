@@ -75,12 +75,15 @@ def _line_about(error: Exception, settings: Settings) -> str | None:
     from sqlalchemy.exc import DBAPIError
 
     from headless.platform.errors import Fault, NotFound, Refusal, Unavailable
+    from headless.platform.storage import StorageUnavailable
 
     match error:
         case NotFound():
             return None
         case Fault() | Refusal() if not isinstance(error, Unavailable):
             return error.message
+        case StorageUnavailable():
+            return f"{error} Check HEADLESS_MEDIA_STORAGE."
         case ModuleNotFoundError() if error.name in DRIVERS:
             return f"The database's driver {error.name} isn't installed. Run `pip install {error.name}`."
         case OSError() if error.filename:
@@ -153,8 +156,9 @@ async def migrate_if_empty(settings: Settings) -> None:
 
 async def seed(database: Database, settings: Settings, say: Callable[[str], None], *, is_asked: bool = True) -> None:
     from headless.merchandising import demo
+    from headless.platform.storage import storage_at
 
-    seeded = await demo.seed(database, settings.media_dir, on_step=say)
+    seeded = await demo.seed(database, storage_at(settings.media_location), on_step=say)
     if seeded is not None:
         say(f"{seeded.products} products, {seeded.variants} variants, {seeded.pictures} pictures")
     elif is_asked:
@@ -178,8 +182,12 @@ def listen(settings: Settings) -> socket.socket:
 def serve(settings: Settings, listener: socket.socket, *, with_worker: bool) -> None:
     """Serve until told to end, which is no error."""
     from headless.app import create_app, web_server
+    from headless.platform.storage import StorageUnavailable
 
-    server = web_server(create_app(settings, with_worker=with_worker), settings)
+    try:
+        server = web_server(create_app(settings, with_worker=with_worker), settings)
+    except StorageUnavailable as error:
+        raise Stop(f"{error} Check HEADLESS_MEDIA_STORAGE.") from None
     # After an orderly end uvicorn raises the signals again that asked for it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)

@@ -24,6 +24,7 @@ from headless.platform.errors import BadUserInput, Unavailable
 from headless.platform.hub import Hub
 from headless.platform.idempotency import Claim
 from headless.platform.loaders import Batch, Loaders, is_pending, then
+from headless.platform.storage import Storage
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 
@@ -40,6 +41,7 @@ class Server:
     signer: Signer
     providers: Providers
     desk: Desk
+    storage: Storage
     channels: dict[str | None, Record] = field(default_factory=dict)
     """Channels that were asked for, by handle: what a channel is never changes while it exists."""
 

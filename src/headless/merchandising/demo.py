@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from headless.inventory.service import Change
 from headless.merchandising import demo_images, opening, service
 from headless.merchandising.service import NewVariant
 from headless.platform.db import Database, Record, Session
+from headless.platform.storage import Storage
 from headless.shop import queries as shop_queries
 
 SHOP_NAME = "Fieldnotes Supply"
@@ -46,7 +47,7 @@ class Seeded:
     pictures: int
 
 
-async def seed(database: Database, media_dir: Path, *, on_step: Callable[[str], None]) -> Seeded | None:
+async def seed(database: Database, storage: Storage, *, on_step: Callable[[str], None]) -> Seeded | None:
     """Fill an untouched shop with the demo catalog, opening it if need be; None when it was not untouched.
 
     All of it is one transaction, so that a crash leaves nothing half done but pictures that nobody asks for.
@@ -56,7 +57,7 @@ async def seed(database: Database, media_dir: Path, *, on_step: Callable[[str], 
             return None
     book = orjson.loads(files("headless.merchandising").joinpath("demo_catalog.json").read_bytes())
     on_step("Drawing the demo shop's pictures")
-    pictures = await asyncio.to_thread(_draw, book["products"], media_dir / FOLDER)
+    pictures = await _draw(book["products"], storage)
     on_step("Filling the demo shop")
     async with database.transaction() as session:
         await opening.wait_for_turn(session)
@@ -73,13 +74,14 @@ async def seed(database: Database, media_dir: Path, *, on_step: Callable[[str], 
     )
 
 
-def _draw(entries: Sequence[Entry], folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
+async def _draw(entries: Sequence[Entry], storage: Storage) -> int:
     count = 0
     for entry in entries:
         for nth, image in enumerate(entry["images"], start=1):
-            drawing = demo_images.draw(image["kind"], palette=image["palette"], title=image["alt"])
-            (folder / _picture(entry, nth)).write_text(drawing, encoding="utf-8")
+            drawing = await asyncio.to_thread(
+                demo_images.draw, image["kind"], palette=image["palette"], title=image["alt"]
+            )
+            await storage.put(f"{FOLDER}/{_picture(entry, nth)}", BytesIO(drawing.encode()))
             count += 1
     return count
 

@@ -1,0 +1,1 @@
+"""Pictures and videos of products: how they are sent, arranged and served."""
