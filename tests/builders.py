@@ -19,7 +19,8 @@ from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.catalog.variants import VariantDraft
 from headless.checkout import completion
-from headless.checkout.completion import Result, Rules, Wish
+from headless.checkout.completion import Wish
+from headless.checkout.concluding import Result, Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.fulfillment import service as fulfillment

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from headless.cart import service as cart_service
 from headless.cart.models import carts
-from headless.checkout import completion, queries, service
+from headless.checkout import completion, concluding, queries, service
 from headless.checkout.completion import Wish
 from headless.checkout.models import checkouts
 from headless.checkout.rules import CheckoutStatus
@@ -193,7 +193,7 @@ async def test_unknown_cart_is_not_found_and_frees_its_key(database: Database, s
 
 
 async def test_manual_capture_only_authorizes(database: Database, shop: Shop) -> None:
-    settled = completion.Rules(capture=False, terms=SETTLED.terms, base_url=SETTLED.base_url)
+    settled = concluding.Rules(capture=False, terms=SETTLED.terms, base_url=SETTLED.base_url)
 
     await complete(database, await ready(database, shop), settled=settled)
 
@@ -232,7 +232,7 @@ async def test_twenty_completions_at_once_make_one_order_and_one_charge(
     wishes = [wish(cart_id, key=key) for _ in range(20)]
     providers = sandbox_providers(database)
 
-    async def go(wanted: Wish) -> completion.Result:
+    async def go(wanted: Wish) -> concluding.Result:
         return await persistently(completion.complete, desk(database), providers, wanted, SETTLED)
 
     results = await asyncio.gather(*map(go, wishes))
@@ -515,7 +515,7 @@ async def test_crash_after_the_provider_charged_ends_with_the_order(database: Da
     assert await charged(database) == [("tok_visa", 3070)]
     # The request that was only slow writes its outcome now: it finds the order and makes no second one.
     async with database.transaction() as session:
-        late = await completion._conclude(session, payment, cart_id, outcome, SETTLED)
+        late = await concluding.conclude(session, payment, cart_id, outcome, SETTLED)
     replayed = await complete(database, cart_id, key="one")
     assert (late.order_id, replayed.order_id) == (order.id, order.id)
     assert len(await all_orders(database)) == 1
@@ -569,7 +569,7 @@ async def test_money_that_arrives_for_a_checkout_that_is_over_is_given_back(data
         await service.end(session, current, CheckoutStatus.EXPIRED, reason="reservation_expired")
 
     async with database.transaction() as session:
-        result = await completion._conclude(session, payment, cart_id, outcome, SETTLED)
+        result = await concluding.conclude(session, payment, cart_id, outcome, SETTLED)
 
     assert result.order_id is None
     assert await all_orders(database) == []

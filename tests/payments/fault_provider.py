@@ -78,6 +78,8 @@ class FaultProvider:
     async def abandon(self, key: UUID) -> Outcome:
         charge = self.ledger.find(key)
         token = charge.token if charge is not None else ""
+        if "abandon_unheard" in habits_of(token) and charge is not None and self._is_due(token, "abandon_unheard"):
+            return _action(charge)
         found = await self._call(token, "abandon_", lambda: self.ledger.cancel(key))
         self._let_arrive(key, "arrives_after_abandon")
         return _outcome(found)

@@ -1,38 +1,29 @@
 """Whatever a provider's calls do: is a cart paid once or not at all, and does its order or its money come back?"""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from headless.checkout import completion, service
-from headless.checkout.completion import Result, Wish
+from headless.checkout import completion, concluding, service
 from headless.checkout.rules import CheckoutStatus
 from headless.orders import service as order_service
-from headless.orders.models import orders
 from headless.orders.rules import OrderCancelReason
 from headless.payments import service as payments
-from headless.payments.errors import PaymentFailed
 from headless.payments.models import payments as payment_rows
 from headless.payments.rules import AnswerLost, Authorization, PaymentStatus
-from headless.payments.service import Providers
-from headless.platform import ids, outbox
+from headless.platform import ids
 from headless.platform.db import Database, Record
-from headless.platform.errors import IdempotencyConcurrentRequest
 from tests import builders
-from tests.builders import SETTLED, Form, Shop, desk, make_product, persistently, sellable
+from tests.builders import SETTLED, desk, sellable
 from tests.payments import books
 from tests.payments.fault_ledger import KeyReused, State
-from tests.payments.fault_provider import NAME, FaultProvider
+from tests.payments.fault_provider import NAME
+from tests.payments.tills import GOOD, Till
 
-GOOD = "well"
 TABS = 3
-ROUNDS = 40
-"""More than any story needs to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,75 +66,6 @@ STORIES = [
 REFUNDS = ["refund_lost", "refund_twice"] + [
     f"refund_{fault}_{when}" for fault in ("error", "bug", "stall") for when in ("before", "after")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Till:
-    """A shop that is paid through the provider of the tests."""
-
-    database: Database
-    shop: Shop
-    provider: FaultProvider
-    providers: Providers
-    goods: UUID
-
-    async def cart(self) -> UUID:
-        async with self.database.transaction() as session:
-            return await builders.cart_ready_to_check_out(session, self.shop, {self.goods: 1})
-
-    async def ask(self, wanted: Wish) -> Result | None:
-        """Pay; None: no answer, or the answer to come again."""
-        try:
-            return await persistently(completion.complete, desk(self.database), self.providers, wanted, SETTLED)
-        except (RuntimeError, IdempotencyConcurrentRequest):
-            return None
-
-    async def work(self) -> None:
-        """Do what the worker does."""
-        await persistently(completion.settle_left_over, self.database, self.providers, SETTLED)
-        await persistently(order_service.settle_refunds, self.database, self.providers)
-        async with self.database.transaction() as session:
-            await outbox.number(session)
-
-    async def insist(self, cart_id: UUID, token: str) -> Result:
-        """Ask with one key until there is an order or a refusal that is meant."""
-        wanted = builders.wish(cart_id, token, provider=NAME)
-        for _ in range(ROUNDS):
-            result = await self.ask(wanted)
-            if result is not None and (result.order_id is not None or any(map(is_final, result.refusals))):
-                return result
-            await books.let_leases_end(self.database)
-        raise AssertionError(f"no end for {token}")
-
-    async def settle(self) -> None:
-        """Have the worker finish everything, and time pass as it needs it."""
-        for _ in range(ROUNDS):
-            left = await books.unsettled(self.database)
-            if not any(left.values()):
-                return
-            await books.let_leases_end(self.database)
-            await books.let_reservations_end(self.database)
-            await self.work()
-        raise AssertionError(f"left over: {left}")
-
-    async def is_bought(self, cart_id: UUID) -> bool:
-        async with self.database.reading() as session:
-            return bool(await session.scalar(select(func.count()).where(orders.c.cart_id == cart_id)))
-
-
-def is_final(refusal: Exception) -> bool:
-    """Whether a refusal is of the wish, not of a request that died on its way."""
-    return not (isinstance(refusal, PaymentFailed) and "never reached" in refusal.message)
-
-
-@pytest.fixture
-async def till(database: Database, shop: Shop, tmp_path: Path) -> AsyncIterator[Till]:
-    async with database.transaction() as session:
-        _, (goods,) = await make_product(session, shop.channel_id, "Goods", Form(1500))
-        await builders.stock(session, shop.main_id, {goods: 10})
-    provider = FaultProvider(tmp_path / "ledger.db")
-    yield Till(database, shop, provider, Providers({NAME: provider}, timeout_seconds=0.25), goods)
-    provider.ledger.close()
 
 
 async def leave(till: Till, cart_id: UUID, token: str) -> None:
@@ -193,7 +115,7 @@ async def test_cart_is_paid_once_or_not_at_all(till: Till, story: Story) -> None
 @pytest.mark.parametrize("habits", REFUNDS)
 async def test_money_of_a_cancelled_order_is_given_back_once(till: Till, habits: str, capture: bool) -> None:
     cart_id = await till.cart()
-    settled = completion.Rules(capture=capture, terms=SETTLED.terms, base_url=SETTLED.base_url)
+    settled = concluding.Rules(capture=capture, terms=SETTLED.terms, base_url=SETTLED.base_url)
     wanted = builders.wish(cart_id, habits, provider=NAME)
     result = await completion.complete(desk(till.database, settled), till.providers, wanted, settled)
     assert result.order_id is not None
@@ -250,7 +172,7 @@ async def test_answer_that_was_overtaken_does_not_part_a_buyer_from_his_order(ti
 
     for outcome in (stale, fresh):
         async with till.database.transaction() as session:
-            await completion._conclude(session, left, cart_id, outcome, SETTLED)
+            await concluding.conclude(session, left, cart_id, outcome, SETTLED)
     again = await till.insist(cart_id, "lost+find_stale")
     await till.settle()
 

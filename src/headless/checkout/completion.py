@@ -7,39 +7,28 @@ anyone after a crash. Who holds a payment's lease asks; everyone else waits for 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from headless.cart import service as cart_service
-from headless.cart.events import CartChanged
 from headless.cart.models import carts
 from headless.checkout import queries, rules, service, starting
+from headless.checkout.concluding import Result, Rules, conclude
 from headless.checkout.desk import Desk
-from headless.checkout.models import checkouts
 from headless.checkout.rules import CheckoutStatus
-from headless.checkout.service import Terms
 from headless.checkout.starting import Held, Paying
-from headless.inventory import service as inventory
-from headless.inventory.ledger import Why
-from headless.orders import service as orders
-from headless.orders.service import Placement
 from headless.payments import queries as payment_queries
 from headless.payments import service as payments
-from headless.payments.errors import PaymentDeclined, PaymentFailed
-from headless.payments.rules import OPEN, PAID, Outcome, PaymentStatus
+from headless.payments.rules import Outcome, PaymentStatus
 from headless.payments.service import Intent, Providers
-from headless.platform import clock, crypto, failpoints, idempotency, ids, jobs, outbox
-from headless.platform.db import Database, Record, Session
+from headless.platform import clock, crypto, failpoints, idempotency, ids, jobs
+from headless.platform.db import Database, Record, SerializationFailure, Session
 from headless.platform.errors import Fault, IdempotencyConcurrentRequest, Refusal, Refused
 from headless.platform.idempotency import Claim
-
-log = structlog.get_logger(__name__)
 
 OUTCOME_PATIENCE_SECONDS = 10.0
 """How long an outcome may queue to be written: giving up would leave a buyer waiting who has paid."""
@@ -56,27 +45,6 @@ class Wish:
     token: str
     accept_price_changes: bool
     claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the shop has settled on: how money is captured, how long things are held, where buyers return."""
-
-    capture: bool
-    terms: Terms
-    base_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of the wish. Without order and refusals the payment is still pending or wants an action."""
-
-    checkout_id: UUID | None
-    order_id: UUID | None = None
-    refusals: Sequence[Refusal] = ()
-    is_replayed: bool = False
-    placed: tuple[Record, Record] | None = None
-    """The checkout and the order, when this very call placed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +71,10 @@ async def complete(desk: Desk, providers: Providers, wish: Wish, settled: Rules)
     """
     providers.named(wish.provider)
     started = await _start(desk, providers, wish)
-    if started is not None:
-        outcome = await _ask(providers, started, wish, settled)
-        async with desk.database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
-            result = await _conclude(session, started.payment, wish.cart_id, outcome, settled)
-            await _close(session, wish.claim, result)
-            failpoints.reach("checkout.before_commit")
-            return result
     try:
+        if started is not None:
+            outcome = await _ask(providers, started, wish, settled)
+            return await _conclude(desk.database, started, wish, outcome, settled)
         return await _go_through(desk, providers, wish, settled)
     except (Refusal, Refused, Fault):
         await idempotency.give_up(desk.database, wish.claim)
@@ -156,13 +120,31 @@ async def _go_through(desk: Desk, providers: Providers, wish: Wish, settled: Rul
             pause = min(pause * 1.5, 0.25)
             continue
         outcome = await _ask(providers, step, wish, settled)
-        async with database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
-            result = await _conclude(session, step.payment, step.cart_id, outcome, settled)
-            if step.abandon or (step.is_anothers and result.refusals):
-                continue  # what became of another means of payment is no answer to this one
-            await _close(session, wish.claim, result)
-            failpoints.reach("checkout.before_commit")
+        result = await _conclude(database, step, wish, outcome, settled)
+        if not _is_about_another(step, result):
             return result
+
+
+async def _conclude(database: Database, step: _Pay, wish: Wish, outcome: Outcome | None, settled: Rules) -> Result:
+    """Write down an outcome and how the wish ended; a transaction that lost a race is run once more."""
+
+    async def once() -> Result:
+        async with database.transaction(patience=OUTCOME_PATIENCE_SECONDS) as session:
+            result = await conclude(session, step.payment, wish.cart_id, outcome, settled)
+            if not _is_about_another(step, result):
+                await _close(session, wish.claim, result)
+            failpoints.reach("checkout.before_commit")
+        return result
+
+    try:
+        return await once()
+    except SerializationFailure:
+        return await once()
+
+
+def _is_about_another(step: _Pay, result: Result) -> bool:
+    """Whether it was another means of payment that ended: that is no answer to the wish for this one."""
+    return step.abandon or (step.is_anothers and bool(result.refusals))
 
 
 async def settle_left_over(database: Database, providers: Providers, settled: Rules) -> int:
@@ -178,7 +160,7 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
         if payment is not None:
             outcome = await payments.inquire(providers, payment)
             async with database.transaction() as session:
-                await _conclude(session, payment, cart_id, outcome, settled)
+                await conclude(session, payment, cart_id, outcome, settled)
 
     async def end(checkout: Record) -> None:
         if checkout.status == CheckoutStatus.ACTION_REQUIRED:
@@ -262,94 +244,6 @@ async def _ask(providers: Providers, step: _Pay, wish: Wish, settled: Rules) -> 
     )
 
 
-async def _conclude(
-    session: Session, payment: Record, cart_id: UUID, outcome: Outcome | None, settled: Rules
-) -> Result:
-    """Write down what became of a payment and what follows from it. Whoever comes second finds it done."""
-    cart = (await session.execute(select(carts).where(carts.c.id == cart_id).with_for_update())).one()
-    if outcome is None or outcome.status == PaymentStatus.STARTED:
-        return await _leave(session, payment)
-    if outcome.status in PAID:
-        return await _place(session, cart, payment, outcome)
-    if await payments.settle(session, payment.id, outcome) is None:
-        return await _as_it_is(session, payment)
-    checkout = (await queries.checkouts_by_id(session, [payment.checkout_id]))[payment.checkout_id]
-    if checkout.payment_id != payment.id or checkout.status not in rules.PAYING:
-        return Result(checkout.id, checkout.order_id)
-    wants_action = outcome.status == PaymentStatus.ACTION_REQUIRED
-    await service.change(
-        session,
-        checkout.id,
-        status=CheckoutStatus.ACTION_REQUIRED if wants_action else CheckoutStatus.OPEN,
-        expires_at=max(checkout.expires_at, clock.now() + settled.terms.reservation),
-    )
-    outbox.record(session, CartChanged(cart.id))
-    if outcome.status == PaymentStatus.DECLINED:
-        return Result(checkout.id, refusals=[PaymentDeclined(outcome.message, field=("payment", "token"))])
-    if outcome.status == PaymentStatus.FAILED:
-        return Result(checkout.id, refusals=[PaymentFailed(outcome.message, field=("payment",))])
-    if outcome.status == PaymentStatus.VOIDED:
-        message = "The payment never reached its provider and nothing was charged. Try again."
-        return Result(checkout.id, refusals=[PaymentFailed(message, field=("payment",))])
-    return Result(checkout.id)
-
-
-async def _leave(session: Session, payment: Record) -> Result:
-    current = await payment_queries.payment(session, payment.id)
-    if current.status in OPEN:
-        await payments.leave_unsettled(session, payment.id)
-    return await _as_it_is(session, payment)
-
-
-async def _as_it_is(session: Session, payment: Record) -> Result:
-    checkout = (await queries.checkouts_by_id(session, [payment.checkout_id]))[payment.checkout_id]
-    return Result(checkout.id, checkout.order_id)
-
-
-async def _place(session: Session, cart: Record, payment: Record, outcome: Outcome) -> Result:
-    """Make the order of a paid checkout; money that can't become an order is given back."""
-    c, order_id = checkouts.c, ids.new()
-    completed = await session.execute(
-        update(checkouts)
-        .where(c.id == payment.checkout_id, c.payment_id == payment.id, c.status.in_(rules.PAYING))
-        .values(status=CheckoutStatus.COMPLETED, order_id=order_id, updated_at=clock.now())
-        .returning(*c)
-    )
-    checkout = completed.first()
-    if checkout is None:
-        if (orphan := await payments.settle(session, payment.id, outcome)) is not None:
-            await payments.request_refund(session, orphan, amount=orphan.amount, order_id=None, reason="no_order")
-        return await _as_it_is(session, payment)
-    is_captured = outcome.status == PaymentStatus.CAPTURED
-    order = await orders.place(session, _placement(cart, checkout), order_id=order_id, is_captured=is_captured)
-    if await payments.settle(session, payment.id, outcome, order_id=order_id) is None:
-        message = f"payment {payment.id} was settled outside its cart's lock"
-        raise RuntimeError(message)
-    outbox.record(session, CartChanged(cart.id))
-    await inventory.commit(session, checkout.id, Why("order_placed", "checkout", ids.encode("order", order_id)))
-    return Result(checkout.id, order_id, placed=(checkout, order))
-
-
-def _placement(cart: Record, checkout: Record) -> Placement:
-    quote = rules.load(checkout.quote)
-    return Placement(
-        cart_id=cart.id,
-        checkout_id=checkout.id,
-        channel_id=cart.channel_id,
-        currency=quote.currency,
-        email=cart.email,
-        phone=cart.phone,
-        shipping_address=cart.delivery_address,
-        billing_address=cart.billing_address,
-        delivery_title=quote.delivery_title,
-        delivery_rate_id=quote.delivery_rate_id,
-        note=cart.note,
-        attributes=cart.attributes,
-        lines=quote.lines,
-        totals=quote.totals,
-    )
-
-
 async def _close(session: Session, claim: Claim, result: Result) -> None:
     """Keep an order under the key; every other ending frees it for another try."""
     if result.order_id is None:
@@ -380,4 +274,4 @@ async def _abandon_action(database: Database, providers: Providers, checkout: Re
     # No further time for the buyer: the checkout is open again only to expire at the next sweep.
     brief = replace(settled, terms=replace(settled.terms, reservation=timedelta(0)))
     async with database.transaction() as session:
-        await _conclude(session, payment, checkout.cart_id, outcome, brief)
+        await conclude(session, payment, checkout.cart_id, outcome, brief)

@@ -14,12 +14,14 @@
 | OPEN            | edit of the cart, cancel       | CANCELLED       | given back                  |
 | OPEN            | time is over                   | EXPIRED         | given back                  |
 | OPEN            | complete                       | PAYMENT_PENDING | kept until there is an end  |
-| PAYMENT_PENDING | declined, failed, never arrived| OPEN            | kept, with time to try again|
-| PAYMENT_PENDING | the buyer has to act           | ACTION_REQUIRED | kept                        |
+| OPEN            | paid, as a later answer tells  | COMPLETED       | committed to the order      |
+| PAYMENT_PENDING | declined, failed, never arrived| OPEN            | kept, longer up to a limit  |
+| PAYMENT_PENDING | the buyer has to act           | ACTION_REQUIRED | kept, longer up to a limit  |
 | PAYMENT_PENDING | paid                           | COMPLETED       | committed to the order      |
 | ACTION_REQUIRED | complete again                 | PAYMENT_PENDING | kept                        |
 | ACTION_REQUIRED | paid, as a later answer tells  | COMPLETED       | committed to the order      |
 | ACTION_REQUIRED | time is over, payment given up | EXPIRED         | given back                  |
+| any other end   | paid, as a later answer tells  | as it was       | none; the money is returned |
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class CheckoutStatus(StrEnum):
 
 
 PAYING = frozenset({CheckoutStatus.PAYMENT_PENDING, CheckoutStatus.ACTION_REQUIRED})
-LIVE = PAYING | {CheckoutStatus.OPEN, CheckoutStatus.COMPLETED}
+HOLDING = PAYING | {CheckoutStatus.OPEN}
+LIVE = HOLDING | {CheckoutStatus.COMPLETED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

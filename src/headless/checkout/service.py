@@ -85,6 +85,19 @@ async def begin_payment(session: Session, checkout: Record, payment_id: UUID) ->
     return await change(session, checkout.id, status=CheckoutStatus.PAYMENT_PENDING, payment_id=payment_id)
 
 
+async def reopen(session: Session, checkout: Record, *, terms: Terms, wants_action: bool) -> Record:
+    """Leave a checkout to its buyer again whose payment wants an action or ended without money.
+
+    That gives him time as a renewal does, and as often: who keeps failing to pay can't keep the stock for ever.
+    """
+    status = CheckoutStatus.ACTION_REQUIRED if wants_action else CheckoutStatus.OPEN
+    outbox.record(session, CartChanged(checkout.cart_id))
+    if checkout.renewals >= MAX_RENEWALS:
+        return await change(session, checkout.id, status=status)
+    until = max(checkout.expires_at, clock.now() + terms.reservation)
+    return await change(session, checkout.id, status=status, expires_at=until, renewals=checkout.renewals + 1)
+
+
 async def cancel(session: Session, cart_id: UUID) -> Record:
     """Give a cart's reservation back; raises `CartCompleted`, `CheckoutInProgress`, `CheckoutNotStarted`."""
     cart = await carts.lock(session, cart_id)

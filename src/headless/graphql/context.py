@@ -13,7 +13,7 @@ from strawberry.types.base import has_object_definition
 
 from headless.accounts.rules import ANONYMOUS, Actor, Permission
 from headless.catalog.queries import Eye
-from headless.checkout.completion import Rules
+from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.payments.service import Providers

@@ -22,6 +22,7 @@ class PaymentStatus(StrEnum):
 
 OPEN = frozenset({PaymentStatus.STARTED, PaymentStatus.ACTION_REQUIRED})
 PAID = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED})
+UNPAID = frozenset({PaymentStatus.DECLINED, PaymentStatus.FAILED, PaymentStatus.VOIDED})
 
 
 class RefundStatus(StrEnum):
@@ -68,7 +69,11 @@ class AnswerLost(Exception):
 
 
 class Provider(Protocol):
-    """What every payment provider can do. Each call may raise `AnswerLost`."""
+    """What every payment provider can do. Each call may raise `AnswerLost`.
+
+    DECLINED, FAILED and VOIDED are ends: an adapter answers them only when nothing will be charged under the key any
+    more, whatever the buyer still does in the provider's own pages.
+    """
 
     name: str
 

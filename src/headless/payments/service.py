@@ -10,12 +10,14 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, insert, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from headless.payments.errors import UnknownPaymentProvider
 from headless.payments.models import payments, refunds
 from headless.payments.rules import (
     OPEN,
+    PAID,
+    UNPAID,
     AnswerLost,
     Authorization,
     Outcome,
@@ -126,11 +128,11 @@ async def leave_unsettled(session: Session, payment_id: UUID) -> None:
 async def settle(
     session: Session, payment_id: UUID, outcome: Outcome, *, order_id: UUID | None = None
 ) -> Record | None:
-    """Keep what became of an open payment and which order it paid for; None: somebody did so before."""
+    """Keep what became of a payment and which order it paid for; None: somebody did so before."""
     c = payments.c
     settled = await session.execute(
         update(payments)
-        .where(c.id == payment_id, c.status.in_(OPEN))
+        .where(c.id == payment_id, _is_unknown(outcome))
         .values(
             status=outcome.status,
             order_id=order_id,
@@ -142,6 +144,15 @@ async def settle(
         .returning(*c)
     )
     return settled.first()
+
+
+def _is_unknown(outcome: Outcome) -> ColumnElement[bool]:
+    """Whether a payment has no end yet; that it was taken is news even of one that seemed to end without money."""
+    c = payments.c
+    if outcome.status not in PAID:
+        return c.status.in_(OPEN)
+    was_given_back = select(refunds.c.id).where(refunds.c.payment_id == c.id).exists()
+    return or_(c.status.in_(OPEN), and_(c.status.in_(UNPAID), c.order_id.is_(None), ~was_given_back))
 
 
 async def authorize(
@@ -168,17 +179,18 @@ async def inquire(providers: Providers, payment: Record) -> Outcome | None:
     failpoints.reach("payments.before_inquiry")
     try:
         found = await providers.ask(provider.find(payment.id))
-        return found if found is not None else await providers.ask(provider.abandon(payment.id))
     except AnswerLost:
         return None
+    return found if found is not None else await abandon(providers, payment)
 
 
 async def abandon(providers: Providers, payment: Record) -> Outcome | None:
-    """Give up a payment whose buyer doesn't go on with it; None: no answer."""
+    """Give up a payment whose buyer doesn't go on with it; None: no answer, or none that ends it."""
     try:
-        return await providers.ask(providers.named(payment.provider).abandon(payment.id))
+        outcome = await providers.ask(providers.named(payment.provider).abandon(payment.id))
     except AnswerLost:
         return None
+    return outcome if outcome.status not in OPEN else None
 
 
 async def request_refund(session: Session, payment: Record, *, amount: int, order_id: UUID | None, reason: str) -> UUID:
@@ -227,5 +239,7 @@ async def settle_refund(session: Session, refund: Record, *, payment: Record, do
     )
     if settled.first() is not None and done and payment.status == PaymentStatus.AUTHORIZED:
         await session.execute(
-            update(payments).where(payments.c.id == payment.id).values(status=PaymentStatus.VOIDED, updated_at=at)
+            update(payments)
+            .where(payments.c.id == payment.id, payments.c.status == PaymentStatus.AUTHORIZED)
+            .values(status=PaymentStatus.VOIDED, updated_at=at)
         )

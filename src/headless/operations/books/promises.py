@@ -23,14 +23,13 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from headless.checkout.models import checkouts
-from headless.checkout.rules import PAYING, CheckoutStatus
+from headless.checkout.rules import HOLDING
 from headless.fulfillment.models import FulfillmentStatus, fulfillment_lines, fulfillments
 from headless.inventory.models import allocations, limited_purchases
 from headless.operations.books.check import Check, Severity, Statement, shown
 from headless.orders.models import order_lines, orders
 from headless.platform.columns import Json
 
-HOLDING = PAYING | {CheckoutStatus.OPEN}
 GONE = (FulfillmentStatus.SHIPPED, FulfillmentStatus.DELIVERED)
 
 
