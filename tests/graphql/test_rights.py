@@ -120,6 +120,9 @@ async def test_token_that_expires_closes_the_socket(quick: Api, monkeypatch: pyt
         assert acknowledged["serverTime"] < acknowledged["sessionExpiresAt"]
         await quick.checked()
         assert await socket.is_usable()
+        # It is over even if nobody can be asked about it.
+        async with quick.server.database.transaction() as session:
+            await session.execute(text("ALTER TABLE api_token RENAME TO api_token_gone"))
         monkeypatch.setattr(clock, "now", lambda: expires_at)
 
         assert await socket.close_code() == 4403

@@ -254,6 +254,20 @@ async def test_bad_document_ends_its_operation_only(api: Api, logs: Logs, name: 
     await api.nobody_listens()
 
 
+async def test_variables_that_are_nested_deeply_end_their_operation_only(api: Api, shop: Shop, logs: Logs) -> None:
+    ids = orjson.dumps([of("variant", shop.mug)]).decode()
+    variables = f'{{"ids": {ids}, "unused": {"[" * 500}{"]" * 500}}}'
+    async with api.socket() as socket:
+        await socket.init()
+        payload = f'{{"query": {orjson.dumps(STOCK).decode()}, "variables": {variables}}}'
+        await socket.connection.send(f'{{"id": "bad", "type": "subscribe", "payload": {payload}}}')
+
+        assert await socket.refusal("bad") == ["BAD_USER_INPUT"]
+        assert await socket.is_usable()
+    assert logs == []
+    await api.nobody_listens()
+
+
 async def test_queries_and_mutations_run_over_the_socket(api: Api, shop: Shop) -> None:
     async with api.socket() as socket:
         await socket.init()

@@ -260,7 +260,8 @@ async def test_unpublished_in_the_file_hides_a_known_product(database: Database,
         await import_products(database, [replace(item, is_published=False)])
 
     assert (await product_of(database, "mug")).is_published is False
-    assert facts.topics == ["product.unpublished"]
+    # Whoever watches the stock or the price of its variant hears of it.
+    assert facts.topics == ["product.unpublished", "stock.changed", "price.changed"]
 
 
 async def test_one_bad_product_does_not_stop_the_others(database: Database, shop: Shop) -> None:

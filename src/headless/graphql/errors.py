@@ -53,9 +53,7 @@ def user_error(refusal: Refusal) -> UserError:
 def formatted(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
     """An error as clients see it: always with a code; what nobody foresaw is masked and logged."""
     shown = error.formatted
-    cause = error.original_error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
-        cause = cause.original_error
+    cause = cause_of(error)
     code = error.extensions.get("code") if error.extensions else None
     if isinstance(cause, Fault | Refusal):
         code = cause.code
@@ -74,6 +72,14 @@ def formatted(error: GraphQLError, *, request_id: str) -> dict[str, Any]:
         **({"path": shown["path"]} if shown.get("path") else {}),
         "extensions": {"code": code or "BAD_USER_INPUT"},
     }
+
+
+def cause_of(error: GraphQLError) -> Exception | None:
+    """What was raised in the first place."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
 
 
 def of_fault(fault: Fault) -> dict[str, Any]:

@@ -225,13 +225,13 @@ async def _update(session: Session, product_id: UUID, item: ImportedProduct, ter
         await catalog.replace_media(session, product_id, images)
     columns = differences.product_changes(product, item, differences.wanted_options(options, item, others))
     if columns or has_new_images:
-        await catalog.update_product(
+        await service.update_product(
             session, product_id, expected_version=product.version, changes=columns, actor=ACTOR
         )
     if _is_shown(item) and not product.is_published:
-        await catalog.publish(session, product_id, channel_id=terms.channel.id)
+        await service.publish(session, product_id, channel_id=terms.channel.id)
     elif product.is_published and not _is_shown(item):
-        await catalog.unpublish(session, product_id, channel_id=terms.channel.id)
+        await service.unpublish(session, product_id, channel_id=terms.channel.id)
     counted = dict(zip(new_ids, new, strict=True))
     if terms.with_stock:
         counted |= variant_by_id

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from typing import Protocol
@@ -30,6 +30,8 @@ class Ending(Enum):
     RESTART = auto()
     RIGHTS = auto()
     """The token expired, was revoked or has lost a permission."""
+    LATER = auto()
+    """The client reads too slowly, or what it follows can't be read now."""
 
 
 class Connection(Protocol):
@@ -111,13 +113,21 @@ class Connections:
                     await self._emptied.wait()
 
     async def _check(self) -> None:
+        # What a token said of its end needs no asking: it counts while the database can't be read, too.
+        self._end_unless(lambda _token_id, actor: actor.is_valid(clock.now()))
         if not self._actors:
             return
         async with self._database.reading() as session:
             actors = await account_queries.actors_by_id(session, list(self._actors))
-        now = clock.now()
-        for token_id, watched in list(self._actors.items()):
+
+        def still_may(token_id: UUID, actor: Actor) -> bool:
             current = actors.get(token_id)
+            return current is not None and current.is_valid(clock.now()) and current.permissions >= actor.permissions
+
+        self._end_unless(still_may)
+
+    def _end_unless(self, may: Callable[[UUID, Actor], bool]) -> None:
+        for token_id, watched in list(self._actors.items()):
             for connection, actor in list(watched.items()):
-                if current is None or not current.is_valid(now) or not current.permissions >= actor.permissions:
+                if not may(token_id, actor):
                     connection.end(Ending.RIGHTS)

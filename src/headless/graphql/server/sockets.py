@@ -18,7 +18,7 @@ from headless.graphql.server.execution import Caller, Engine, Prepared, Request,
 from headless.graphql.server.http import Refuse, actor_of
 from headless.graphql.server.messages import LARGEST_FRAME, Close
 from headless.graphql.server.sharing import Frame
-from headless.graphql.server.subscribing import Subscriptions
+from headless.graphql.server.subscribing import Interrupted, Subscriptions
 from headless.platform import clock
 from headless.platform.errors import Fault
 from headless.platform.hub import TooSlow
@@ -34,9 +34,14 @@ MESSAGES_PER_SECOND = 50.0
 MOST_MESSAGES = 500.0
 """Messages that a client may send in one go."""
 TOO_SLOW = "Too slow: connect again and resume."
+LATER = "Try again later: connect again and resume."
 FORBIDDEN = "Forbidden"
 RESTARTS = "The server restarts."
-ENDINGS = {Ending.RESTART: Close(1012, RESTARTS), Ending.RIGHTS: Close(4403, FORBIDDEN)}
+ENDINGS = {
+    Ending.RESTART: Close(1012, RESTARTS),
+    Ending.RIGHTS: Close(4403, FORBIDDEN),
+    Ending.LATER: Close(1013, LATER),
+}
 
 
 class SocketEndpoint:
@@ -225,7 +230,7 @@ class _Socket:
         except Refuse:
             raise Close(4403, FORBIDDEN) from None
         except Fault:
-            raise Close(1013, "Try again later") from None
+            raise Close(1013, LATER) from None
         self._watch.enter_context(self._connections.watched(self, self._actor))
         self._is_greeted = True
         # Those who came at once needn't be pinged at once.
@@ -266,6 +271,8 @@ class _Socket:
         except TooSlow:
             self._subscriptions.counters.cut += 1
             self._end(Close(1013, TOO_SLOW))
+        except Interrupted:
+            self.end(Ending.LATER)
         except Close as close:
             self._end(close)
         except WebSocketDisconnect:

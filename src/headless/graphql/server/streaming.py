@@ -15,6 +15,7 @@ from headless.graphql.errors import of_fault
 from headless.graphql.server.connections import Connections, Ending
 from headless.graphql.server.negotiation import EVENT_STREAM, MULTIPART
 from headless.graphql.server.sharing import Counters, Frame
+from headless.graphql.server.subscribing import Interrupted
 from headless.platform.errors import Fault, Unauthenticated, Unavailable
 from headless.platform.hub import TooSlow
 
@@ -22,8 +23,11 @@ log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 12.0
 SEND_SECONDS = 10.0
-RIGHTS = "This token is no longer valid, or has lost a permission."
-RESTARTS = "The server restarts: connect again."
+ENDINGS: Mapping[Ending, Fault] = {
+    Ending.RESTART: Unavailable("The server restarts: connect again."),
+    Ending.RIGHTS: Unauthenticated("This token is no longer valid, or has lost a permission."),
+    Ending.LATER: Unavailable("You read too slowly, or the server is too busy: connect again and resume."),
+}
 
 
 class Dialect(Protocol):
@@ -56,9 +60,7 @@ class EventStream:
 
     def ending(self, why: Ending) -> bytes:
         # Who isn't told that it is complete connects again; he who may not any more is told.
-        if why is Ending.RESTART:
-            return b""
-        return self.next(Frame(_errors(why))) + self.completion
+        return self.next(Frame(_errors(why))) + self.completion if why is Ending.RIGHTS else b""
 
 
 class Multipart:
@@ -84,8 +86,7 @@ DIALECTS: Mapping[str, Dialect] = {EVENT_STREAM: EventStream(), MULTIPART: Multi
 
 
 def _errors(why: Ending) -> str:
-    fault: Fault = Unavailable(RESTARTS) if why is Ending.RESTART else Unauthenticated(RIGHTS)
-    return orjson.dumps({"errors": [of_fault(fault)]}).decode()
+    return orjson.dumps({"errors": [of_fault(ENDINGS[why])]}).decode()
 
 
 class StreamingAnswer(Response):
@@ -144,12 +145,16 @@ class StreamingAnswer(Response):
             last = self._dialect.completion
         except (TooSlow, TimeoutError):
             self._counters.cut += 1
+            last = self._dialect.ending(Ending.LATER)
+        except Interrupted:
+            last = self._dialect.ending(Ending.LATER)
         except asyncio.CancelledError:
             if self._why is None:
                 raise
             last = self._dialect.ending(self._why)
         except Exception:
             log.exception("stream_failed")
+            last = self._dialect.ending(Ending.LATER)
         finally:
             if self._beats is not None:
                 self._beats.cancel()

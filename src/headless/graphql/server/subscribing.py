@@ -1,6 +1,7 @@
 """How does a request become a stream of frames, whatever carries them?"""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Hashable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
@@ -13,16 +14,24 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql.execution import Executor, create_source_event_stream
 
 from headless.graphql import limits
-from headless.graphql.errors import formatted, new_request_id
+from headless.graphql.errors import cause_of, formatted, new_request_id
 from headless.graphql.live.streams import Happening
 from headless.graphql.schema import schema
 from headless.graphql.server import resuming
 from headless.graphql.server.execution import Answer, Caller, Engine, Prepared, Request, answered, fault_answer
 from headless.graphql.server.sharing import Audience, Audiences, Counters, Frame
-from headless.platform.errors import Fault, Unavailable
+from headless.platform.errors import BadUserInput, Fault, Unavailable
 from headless.platform.hub import TooSlow
 
 log = structlog.get_logger(__name__)
+
+PATIENCE = 10.0
+"""Seconds that an event waits for a database that can't be read."""
+LONGEST_PAUSE = 1.0
+
+
+class Interrupted(Exception):
+    """An event can't be shown now: whoever follows comes back later and resumes before it."""
 
 
 class Subscriptions:
@@ -43,7 +52,7 @@ class Subscriptions:
     ) -> AsyncGenerator[Frame, None]:
         """Carry out whatever operation is asked for: one frame, or of a subscription one for each event.
 
-        `last_event_id` is where a subscription goes on, whatever its document says. Raises `TooSlow`.
+        `last_event_id` is where a subscription goes on, whatever its document says. Raises `TooSlow` or `Interrupted`.
         """
         try:
             if prepared.kind is OperationType.SUBSCRIPTION:
@@ -67,8 +76,9 @@ class Subscriptions:
         self, prepared: Prepared, request: Request, caller: Caller, last_event_id: str | None
     ) -> AsyncGenerator[Frame, None]:
         request_id = new_request_id()
+        name = _audience(prepared, request, caller)
         context = self._engine.context(prepared, request, caller, turns=self._turns)
-        with self._counted(), self._audiences.joined(_audience(prepared, request, caller)) as audience:
+        with self._counted(), self._audiences.joined(name) as audience:
             try:
                 source = await _source(prepared, request, context, last_event_id)
                 if isinstance(source, ExecutionResult):
@@ -79,7 +89,7 @@ class Subscriptions:
                         frame = await self._frame(audience, event, prepared, request, caller, request_id)
                         self.counters.delivered += 1
                         yield frame
-            except TooSlow:
+            except (TooSlow, Interrupted):
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: told to the client, logged, masked
                 fields = limits.root_fields(prepared.document, prepared.operation)
@@ -103,13 +113,21 @@ class Subscriptions:
     async def _executed(
         self, event: Happening, prepared: Prepared, request: Request, caller: Caller, request_id: str
     ) -> Frame:
-        self.counters.executed += 1
-        context = self._engine.context(prepared, request, caller, turns=self._turns)
-        try:
-            result = await self._engine.run(prepared, request, context, event=event)
-        finally:
-            await context.end()
-        return Frame.of(answered(result, context, request_id), event.cursor)
+        """Show an event. Its cursor says that the client has it, so a state that can't be read isn't sent."""
+        pause, deadline = 0.1, asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            self.counters.executed += 1
+            context = self._engine.context(prepared, request, caller, turns=self._turns)
+            try:
+                result = await self._engine.run(prepared, request, context, event=event)
+            finally:
+                await context.end()
+            if not _is_unreadable(result):
+                return Frame.of(answered(result, context, request_id), event.cursor)
+            if asyncio.get_running_loop().time() >= deadline:
+                raise Interrupted
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - spreads load
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -140,9 +158,17 @@ async def _source(prepared: Prepared, request: Request, context: Any, last_event
     return await source if isawaitable(source) else source
 
 
+def _is_unreadable(result: ExecutionResult) -> bool:
+    return any(isinstance(cause_of(error), Unavailable) for error in result.errors or ())
+
+
 def _audience(prepared: Prepared, request: Request, caller: Caller) -> Hashable:
     """All that the answer to an event depends on, but for where the stream was resumed."""
     variables = {name: value for name, value in request.variables.items() if name != prepared.resume_variable}
-    # As text: the bytes keep the room that they were made in.
-    text = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        # As text: the bytes keep the room that they were made in.
+        text = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        message = "The variables are nested too deeply."
+        raise BadUserInput(message) from None
     return prepared.text, request.operation_name, text, caller.actor
