@@ -14,6 +14,9 @@ from sqlmodel.sql.sqltypes import AutoString
 from headless.accounts import models as _accounts
 from headless.cart import models as _cart
 from headless.catalog import models as _catalog
+from headless.catalog.categories import models as _categories
+from headless.catalog.collections import models as _collections
+from headless.catalog.metafields import models as _metafields
 from headless.checkout import models as _checkout
 from headless.fulfillment import models as _fulfillment
 from headless.inventory import models as _inventory
@@ -21,6 +24,7 @@ from headless.operations import models as _operations
 from headless.orders import models as _orders
 from headless.payments import models as _payments
 from headless.payments.providers import sandbox as _sandbox
+from headless.platform import consumers as _consumers
 from headless.platform import idempotency as _idempotency
 from headless.platform import outbox as _outbox
 from headless.platform.columns import UtcDateTime
@@ -29,8 +33,8 @@ from headless.settings import Settings
 from headless.shop import models as _shop
 
 TABLES = (
-    _accounts, _cart, _catalog, _checkout, _fulfillment, _idempotency, _inventory, _operations, _orders, _outbox,
-    _payments, _pricing, _sandbox, _shop,
+    _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
+    _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _shop,
 )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class Product(SQLModel, table=True):
     seo_description: str | None = None
     options: list[dict[str, Any]] = Field(sa_column=Column(columns.Json, nullable=False))
     external_reference: str | None = Field(default=None, unique=True)
+    category_id: UUID | None = Field(default=None, foreign_key="category.id", ondelete="SET NULL", index=True)
     search_text: str
     title_key: str = Field(sa_type=SortText)
     vendor_key: str = Field(sa_type=SortText)
@@ -72,6 +73,8 @@ class Variant(SQLModel, table=True):
         CheckConstraint("backorder_limit >= 0", name="backorder_limit"),
         CheckConstraint("max_per_order > 0", name="max_per_order"),
         CheckConstraint("max_per_customer > 0", name="max_per_customer"),
+        CheckConstraint("weight_grams >= 0", name="weight_grams"),
+        CheckConstraint("length_mm > 0 AND width_mm > 0 AND height_mm > 0", name="dimensions"),
         Index("ix_variant_product", "product_id", "position"),
     )
 
@@ -80,7 +83,8 @@ class Variant(SQLModel, table=True):
     position: int
     title: str
     sku: str | None = Field(default=None, unique=True)
-    barcode: str | None = None
+    barcode: str | None = Field(default=None, unique=True)
+    external_reference: str | None = Field(default=None, unique=True)
     selected_options: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
     options_key: str
     is_tracked: bool
@@ -91,6 +95,10 @@ class Variant(SQLModel, table=True):
     max_per_order: int | None = None
     max_per_customer: int | None = None
     weight_grams: int | None = None
+    length_mm: int | None = None
+    width_mm: int | None = None
+    height_mm: int | None = None
+    tax_code: str | None = None
     image_id: UUID | None = None
     version: int = 1
     changed_by: str
@@ -114,7 +122,10 @@ class Media(SQLModel, table=True):
 
 
 class Collection(SQLModel, table=True):
-    """Products shown together, in an order that people chose."""
+    """Products shown together: in an order that people chose, or those that meet its rules.
+
+    What `rules` say becomes true of its products a moment after a change (catalog/collections).
+    """
 
     __tablename__ = "collection"
     __table_args__ = (Index("ix_collection_title_key", "title_key", "id"),)
@@ -125,7 +136,10 @@ class Collection(SQLModel, table=True):
     title_key: str = Field(sa_type=SortText)
     description_html: str
     description: str
+    external_reference: str | None = Field(default=None, unique=True)
+    rules: dict[str, Any] | None = Field(default=None, sa_column=Column(columns.Json))
     version: int = 1
+    changed_by: str = ""
     created_at: datetime = Field(sa_type=columns.UtcDateTime)
     updated_at: datetime = Field(sa_type=columns.UtcDateTime)
 

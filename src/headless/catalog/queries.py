@@ -239,10 +239,17 @@ async def is_empty(session: Session) -> bool:
     return (await session.execute(select(products.c.id).limit(1))).first() is None
 
 
-async def taken_skus(session: Session, skus: Sequence[str]) -> Mapping[str, UUID]:
-    """Which of these SKUs exist, and whose variant they are."""
-    rows = await session.execute(select(variants.c.sku, variants.c.id).where(any_of(variants.c.sku, skus)))
-    return {row.sku: row.id for row in rows}
+async def taken_codes(session: Session, codes: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], UUID]:
+    """Which of these `(column, code)` of variants exist, and whose they are."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for name, code in codes:
+        wanted[name].add(code)
+    if not wanted:
+        return {}
+    columns = [variants.c[name] for name in sorted(wanted)]
+    same = or_(*(any_of(column, sorted(wanted[column.name])) for column in columns))
+    rows = (await session.execute(select(variants.c.id, *columns).where(same))).all()
+    return {(name, code): row.id for row in rows for name in wanted if (code := getattr(row, name)) in wanted[name]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,12 +22,26 @@ from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Taken
 
 SALES_TERMS = ("backorder_limit", "is_preorder", "expected_at", "max_per_order", "max_per_customer")
+MEASURES = ("weight_grams", "length_mm", "width_mm", "height_mm")
+CODES = {
+    "sku": ("sku", "SKU"),
+    "barcode": ("barcode", "barcode"),
+    "external_reference": ("externalReference", "external reference"),
+}
+"""What no two variants of the shop have in common, as the API calls it and as people do."""
 _LEAST = {
     "backorder_limit": ("backorderLimit", 0),
     "max_per_order": ("maxPerOrder", 1),
     "max_per_customer": ("maxPerCustomer", 1),
 }
 """How the API calls limits, and the least that each can be."""
+
+
+_TAKEN_JUST_NOW = "Another variant took one of these SKUs, barcodes or references just now. Choose a different one."
+Code = tuple[str, str]
+"""The column of a code, and the code."""
+UNMADE = UUID(int=0)
+"""Stands for a variant that has no id yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class VariantDraft:
     selected_options: Selected = ()
     sku: str | None = None
     barcode: str | None = None
+    external_reference: str | None = None
     is_tracked: bool = True
     backorder_limit: int = 0
     is_preorder: bool = False
@@ -45,6 +59,10 @@ class VariantDraft:
     max_per_order: int | None = None
     max_per_customer: int | None = None
     weight_grams: int | None = None
+    length_mm: int | None = None
+    width_mm: int | None = None
+    height_mm: int | None = None
+    tax_code: str | None = None
     image_id: UUID | None = None
 
 
@@ -92,8 +110,8 @@ async def plan_variants(
 ) -> list[PlannedVariants | Refusal]:
     """Check drafts of new variants, all in one look at the database; answer each group's rows or why it is refused."""
     at = clock.now()
-    skus = {draft.sku for group in groups for draft in group.drafts if draft.sku}
-    taken = set(await queries.taken_skus(session, sorted(skus))) if skus else set()
+    taken: dict[Code, UUID | None] = {}
+    taken.update(await queries.taken_codes(session, [code for group in groups for code in _codes(group.drafts)]))
     planned: list[PlannedVariants | Refusal] = []
     for group in groups:
         try:
@@ -101,11 +119,11 @@ async def plan_variants(
         except Refusal as refusal:
             planned.append(refusal)
         else:
-            taken.update(draft.sku for draft in group.drafts if draft.sku)
+            taken.update(dict.fromkeys(_codes(group.drafts)))
     return planned
 
 
-def _planned(group: VariantGroup, taken_skus: AbstractSet[str], *, at: datetime, actor: str) -> PlannedVariants:
+def _planned(group: VariantGroup, taken: Mapping[Code, UUID | None], *, at: datetime, actor: str) -> PlannedVariants:
     selections: list[Selected] = []
     for index, draft in enumerate(group.drafts):
         try:
@@ -122,20 +140,20 @@ def _planned(group: VariantGroup, taken_skus: AbstractSet[str], *, at: datetime,
         keys.add(values["options_key"])
     for index, draft in enumerate(group.drafts):
         _check_terms({name: getattr(draft, name) for name in SALES_TERMS}, index)
-    _check_skus([(draft.sku, True) for draft in group.drafts], taken_skus)
+    _check_codes([({name: getattr(draft, name) for name in CODES}, UNMADE) for draft in group.drafts], taken)
     last = max((row.position for row in group.existing), default=0)
     rows = [
         {
             "id": ids.new(),
             "product_id": group.product_id,
             "position": last + nth,
-            "sku": draft.sku or None,
-            "barcode": draft.barcode or None,
+            **{name: getattr(draft, name) or None for name in CODES},
             **values,
             "is_tracked": draft.is_tracked,
             "is_bundle": False,
             **{name: getattr(draft, name) for name in SALES_TERMS},
-            "weight_grams": draft.weight_grams,
+            **{name: getattr(draft, name) for name in MEASURES},
+            "tax_code": draft.tax_code or None,
             "image_id": draft.image_id,
             "version": 1,
             "changed_by": actor,
@@ -158,9 +176,9 @@ async def update_variants(
     current = await locked_product(session, product_id)
     known = {row.id: row for row in (await queries.variants_by_product(session, [product_id])).get(product_id, [])}
     options, at = options_of(current), clock.now()
-    wanted = [(values.get("sku"), variant_id) for variant_id, _version, values in changes]
-    taken = await queries.taken_skus(session, [sku for sku, _owner in wanted if sku])
-    _check_skus([(sku, taken.get(sku or "") != owner) for sku, owner in wanted], set(taken))
+    codes = [(name, values[name]) for _id, _version, values in changes for name in CODES if values.get(name)]
+    taken = await queries.taken_codes(session, codes)
+    _check_codes([(values, variant_id) for variant_id, _version, values in changes], taken)
     selections: list[Selected] = []
     for index, (variant_id, expected, values) in enumerate(changes):
         row = known.get(variant_id)
@@ -183,8 +201,10 @@ async def update_variants(
                 .where(variants.c.id == variant_id)
                 .values(**written, version=variants.c.version + 1, updated_at=at, changed_by=actor)
             )
-        except IntegrityError:
-            raise OptionsTaken(field=("variants", index, "selectedOptions")) from None
+        except IntegrityError as error:
+            if "options_key" in str(error.orig):
+                raise OptionsTaken(field=("variants", index, "selectedOptions")) from None
+            raise Taken(_TAKEN_JUST_NOW, field=("variants", index)) from None
     grown = option_rows(rules.with_values(options, selections))
     if grown != current.options:
         await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
@@ -196,20 +216,25 @@ def _check_terms(values: Mapping[str, Any], index: int) -> None:
         rules.checked_units(values.get(name), "variants", index, shown, least=least)
 
 
-def _check_skus(wanted: Sequence[tuple[str | None, bool]], taken: AbstractSet[str]) -> None:
-    """Refuse SKUs that stand twice or are taken; each comes with whether it would be another variant's."""
-    for index, (sku, _is_foreign) in enumerate(wanted):
-        rules.checked_label(sku or "", "variants", index, "sku")
-    seen: set[str] = set()
-    for index, (sku, is_foreign) in enumerate(wanted):
-        if sku and (sku in seen or (is_foreign and sku in taken)):
-            message = f"Another variant has the SKU {sku!r}. Choose a different one."
-            raise Taken(message, field=("variants", index, "sku"))
-        seen.add(sku or "")
+def _codes(drafts: Sequence[VariantDraft]) -> list[Code]:
+    return [(name, code) for draft in drafts for name in CODES if (code := getattr(draft, name))]
+
+
+def _check_codes(wanted: Sequence[tuple[Mapping[str, Any], UUID]], taken: Mapping[Code, UUID | None]) -> None:
+    """Refuse codes that stand twice or are taken by another variant; each comes with the variant that is to have it."""
+    seen: set[Code] = set()
+    for index, (values, owner) in enumerate(wanted):
+        for name, (shown, called) in CODES.items():
+            text = rules.checked_label(values.get(name) or "", "variants", index, shown)
+            code = (name, text)
+            if text and (code in seen or taken.get(code, owner) != owner):
+                message = f"Another variant has the {called} {text!r}. Choose a different one."
+                raise Taken(message, field=("variants", index, shown))
+            seen.add(code)
 
 
 async def write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write new variants; raises `Taken` when someone took a SKU since they were planned.
+    """Write new variants; raises `Taken` when someone took a code since they were planned.
 
     Every new variant passes here, those of one product or of many.
     """
@@ -218,5 +243,4 @@ async def write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) ->
     try:
         await session.execute(insert(variants), rows)
     except IntegrityError:
-        message = "Another variant took one of these SKUs just now. Choose a different one."
-        raise Taken(message, field=("variants",)) from None
+        raise Taken(_TAKEN_JUST_NOW, field=("variants",)) from None

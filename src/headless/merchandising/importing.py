@@ -89,13 +89,13 @@ async def import_products(
     location_id = next((place.id for place in places.rows if place.is_active), None)
     terms = _Terms(channel, location_id, with_stock)
     report = ImportReport()
-    lines_by_sku: dict[str, int] = {}
+    lines_by_code: dict[tuple[str, str], int] = {}
     for item in read_items:
         if isinstance(item, RowProblem):
             report.problems.append(item)
             continue
         report.rows += len(item.variants)
-        twins = _twins(item, lines_by_sku)
+        twins = _twins(item, lines_by_code)
         if twins:
             report.refused += 1
             report.problems += twins
@@ -105,16 +105,20 @@ async def import_products(
     return report
 
 
-def _twins(item: ImportedProduct, lines_by_sku: dict[str, int]) -> list[RowProblem]:
-    """Find SKUs that came earlier in the file: in a dry run the database doesn't know them."""
+def _twins(item: ImportedProduct, lines_by_code: dict[tuple[str, str], int]) -> list[RowProblem]:
+    """Find SKUs and barcodes that came earlier in the file: in a dry run the database doesn't know them."""
     return [
         RowProblem(
             variant.line,
-            "Variant SKU",
-            f"Line {lines_by_sku[variant.sku]} has the SKU {variant.sku!r} already. Choose a different one.",
+            column,
+            f"Line {lines_by_code[column, code]} has the {called} {code!r} already. Choose a different one.",
         )
         for variant in item.variants
-        if variant.sku and lines_by_sku.setdefault(variant.sku, variant.line) != variant.line
+        for column, called, code in (
+            ("Variant SKU", "SKU", variant.sku),
+            ("Variant Barcode", "barcode", variant.barcode),
+        )
+        if code and lines_by_code.setdefault((column, code), variant.line) != variant.line
     ]
 
 
@@ -316,6 +320,7 @@ class _ToVariants:
 
 
 COLUMNS: Final[Mapping[str, str]] = {
+    "barcode": "Variant Barcode",
     "compareAtPrice": "Variant Compare At Price",
     "delta": "Variant Inventory Qty",
     "handle": "Handle",

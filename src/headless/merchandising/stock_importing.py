@@ -94,7 +94,8 @@ async def _resolved(
     places = await _places(session)
     variants: dict[str, UUID] = {}
     for some in _parted(sorted({row.sku for row in rows})):
-        variants.update(await catalog_queries.taken_skus(session, some))
+        known = await catalog_queries.taken_codes(session, [("sku", sku) for sku in some])
+        variants.update({sku: variant_id for (_column, sku), variant_id in known.items()})
     bundles: set[UUID] = set()
     for some_ids in _parted(sorted(variants.values())):
         bundles.update(await queries.bundles_among(session, some_ids))

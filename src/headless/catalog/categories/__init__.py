@@ -1,0 +1,1 @@
+"""The tree of categories: what kind of thing each product is."""

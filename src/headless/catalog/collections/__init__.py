@@ -1,0 +1,1 @@
+"""Collections: people put products into some, others hold whatever meets their rules."""
