@@ -16,16 +16,16 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import cold, flash, live, report, scenarios, servers
+from bench import cold, flash, imports, live, report, scenarios, servers
 from bench.client import Address
 from bench.load import Bounds, Operation, Weighed, measure
 from bench.processes import SetupFailed, listener_on
 from bench.report import Report, Result
 from bench.servers import Bare, Server
 
-FLASH, FANOUT, LATENCY, COLD = "flash", "fanout", "latency", "cold"
-NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, COLD)
-ALONE = {FLASH, FANOUT, LATENCY, COLD}
+FLASH, FANOUT, LATENCY, IMPORT, COLD = "flash", "fanout", "latency", "import", "cold"
+NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, IMPORT, COLD)
+ALONE = {FLASH, FANOUT, LATENCY, IMPORT, COLD}
 """What starts servers of its own."""
 EXIT_FAILED, EXIT_SETUP, EXIT_INTERRUPTED = 1, 2, 130
 MOST_CONCURRENCY, MOST_SECONDS = 256, 600.0
@@ -58,7 +58,7 @@ def main() -> int:
         code = EXIT_SETUP
     except (asyncio.CancelledError, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    if found.results or found.flash or found.fanout or found.latency or found.starts:
+    if found.results or found.flash or found.fanout or found.latency or found.imports or found.starts:
         report.show(found, Console(width=None if sys.stdout.isatty() else 160))
         print(f"Kept in {os.path.relpath(report.write(found))}")
     return code or (EXIT_FAILED if found.has_failed else 0)
@@ -85,7 +85,7 @@ def _wishes(arguments: list[str]) -> Wishes:
         parser.error(f"--seconds must be positive and at most {MOST_SECONDS:g}, --most at least 1")
     if given.url and (given.database or set(chosen) <= ALONE):
         parser.error(
-            "--url takes a server as it runs: neither --database nor flash, fanout, latency and cold go with it"
+            "--url takes a server as it runs: neither --database nor flash, fanout, latency, import and cold go with it"
         )
     if given.database and not given.database.startswith(("postgresql", "postgres:")):
         parser.error("--database must be postgresql://…; without it, a new SQLite shop is made")
@@ -129,6 +129,8 @@ async def _run(wishes: Wishes, found: Report) -> None:
             found.fanout = await live.fan_out(directory, wishes.database, sockets=wishes.sockets, say=_say)
         if LATENCY in wishes.scenarios:
             found.latency = await live.latency(directory, wishes.database, redis=wishes.redis, say=_say)
+        if IMPORT in wishes.scenarios:
+            found.imports = await imports.measure(directory, wishes.database, say=_say)
         if COLD in wishes.scenarios:
             _say("cold")
             found.starts = await cold.measure(directory)

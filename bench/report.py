@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from bench.cold import Start
 from bench.flash import Flash, Side
+from bench.imports import Imported
 from bench.live import Delivery, Fanout, Latency
 from bench.load import Load
 
@@ -49,6 +51,7 @@ class Report:
     flash: Flash | None = None
     fanout: Fanout | None = None
     latency: Latency | None = None
+    imports: list[Imported] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     python: str = field(default_factory=platform.python_version)
     processors: int | None = field(default_factory=os.cpu_count)
@@ -87,6 +90,8 @@ def show(report: Report, console: Console) -> None:
         console.print(_fanout(report.fanout))
     if report.latency:
         console.print(_latency(report.latency))
+    if report.imports:
+        console.print(_imports(report.imports))
     if report.starts:
         console.print(_starts(report))
     for result in report.results:
@@ -184,6 +189,22 @@ def _latency(latency: Latency) -> Table:
     for name in ("p50 ms", "p99 ms"):
         table.add_column(name, justify="right")
     table.add_row(latency.carrier, _number(latency.p50_ms), _number(latency.p99_ms))
+    return table
+
+
+def _imports(imports: Sequence[Imported]) -> Table:
+    table = Table(title="A product file in Shopify's CSV format, three rows a product")
+    table.add_column("import")
+    for name in ("rows", "rows per s", "rows per CPU s", "peak MB"):
+        table.add_column(name, justify="right")
+    for each in imports:
+        table.add_row(
+            each.name,
+            f"{each.rows:,}",
+            _number(each.per_second),
+            _number(each.per_cpu_second),
+            _number(each.peak_mb),
+        )
     return table
 
 

@@ -1,11 +1,13 @@
 """What products does a file in Shopify's product CSV format hold, and which of its rows cannot be used?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 
 from headless.merchandising import shopify_rows
 from headless.merchandising.csv_records import decode, records
+from headless.merchandising.first_lines import FirstLines
 from headless.merchandising.shopify_rows import OPTION_SLOTS, Row, RowProblem, Status, quoted
 
 __all__ = ["ImportedImage", "ImportedProduct", "ImportedVariant", "RowProblem", "decode", "read"]
@@ -65,7 +67,7 @@ class ImportedProduct:
 def read(text: Iterable[str]) -> Iterator[ImportedProduct | RowProblem]:
     """Read the products of an open file (see `decode`) or of its lines, and before each one its problems.
 
-    Holds the rows of one product, and the handles seen, in memory. When required columns are missing, one problem on
+    Holds the rows of one product in memory. When required columns are missing, one problem on
     line 1 is the whole answer. A variant with a wrong cell is left out whole, a wrong image alone. Stock below zero,
     as exports write oversold units, reads as 0; the quantity of an untracked variant is ignored.
     """
@@ -74,25 +76,25 @@ def read(text: Iterable[str]) -> Iterator[ImportedProduct | RowProblem]:
     if isinstance(header, RowProblem):
         yield header
         return
-    seen: set[str] = set()
     rows: list[Row] = []
-    for row in shopify_rows.read_rows(found, header):
-        if isinstance(row, RowProblem):
-            yield row
-            continue
-        if rows and row["Handle"] != rows[0]["Handle"]:
+    with closing(FirstLines()) as seen:
+        for row in shopify_rows.read_rows(found, header):
+            if isinstance(row, RowProblem):
+                yield row
+                continue
+            if rows and row["Handle"] != rows[0]["Handle"]:
+                yield from _group(rows, seen)
+                rows = []
+            if len(rows) <= _MOST_ROWS:
+                rows.append(row)
+        if rows:
             yield from _group(rows, seen)
-            rows = []
-        if len(rows) <= _MOST_ROWS:
-            rows.append(row)
-    if rows:
-        yield from _group(rows, seen)
 
 
-def _group(rows: Sequence[Row], seen: set[str]) -> Iterator[ImportedProduct | RowProblem]:
+def _group(rows: Sequence[Row], seen: FirstLines) -> Iterator[ImportedProduct | RowProblem]:
     first = rows[0]
     handle = first["Handle"]
-    if handle in seen:
+    if seen.of(handle, first.line) != first.line:
         message = f"Rows of {quoted(handle)} came earlier, with other products between; those from here on are skipped."
         yield first.problem("Handle", f"{message} Move the rows of a product together.")
     elif not first["Title"]:
@@ -109,7 +111,6 @@ def _group(rows: Sequence[Row], seen: set[str]) -> Iterator[ImportedProduct | Ro
         yield from sorted(problems, key=lambda problem: problem.line)
         if product:
             yield product
-    seen.add(handle)
 
 
 def _product(rows: Sequence[Row], problems: list[RowProblem]) -> ImportedProduct | None:

@@ -122,8 +122,10 @@ async def _write(session: Session) -> None:
 
 
 def _payload(fact: Fact) -> dict[str, Any]:
-    values = dataclasses.asdict(fact)  # type: ignore[call-overload]  # every fact is a dataclass
-    return {name: str(value) if isinstance(value, UUID) else value for name, value in values.items()}
+    # Not `asdict`: it copies every value deeply, which takes longer than all the rest of a fact.
+    names = [field.name for field in dataclasses.fields(fact)]  # type: ignore[arg-type]  # every fact is a dataclass
+    values = ((name, getattr(fact, name)) for name in names)
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in values}
 
 
 async def position(session: Session) -> int:

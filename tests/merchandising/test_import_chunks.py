@@ -1,0 +1,114 @@
+"""Does it matter where a long file is cut, and what happens where it is broken off?"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+
+from headless.catalog.models import products, variants
+from headless.merchandising import importing
+from headless.merchandising.importing import ImportReport, chunks, import_products
+from headless.merchandising.shopify_csv import ImportedProduct, RowProblem
+from headless.platform.db import Database
+from tests.builders import Shop, assert_books_balance
+from tests.merchandising.test_importing import available_at, product, variant, variants_of
+
+MANY = 60
+
+
+class Killed(BaseException):
+    """The process ends in the middle of a file."""
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 20)
+
+
+def items(count: int = MANY) -> list[ImportedProduct | RowProblem]:
+    return [
+        product(f"thing-{nth}", replace(variant(2 + nth, sku=f"THING-{nth}"), quantity=nth % 3)) for nth in range(count)
+    ]
+
+
+async def counts(database: Database) -> tuple[int, int]:
+    async with database.reading() as session:
+        made = products.c.handle.startswith("thing-")
+        skus = variants.c.sku.startswith("THING-")
+        return (
+            await session.scalar(select(func.count()).select_from(products).where(made)) or 0,
+            await session.scalar(select(func.count()).select_from(variants).where(skus)) or 0,
+        )
+
+
+def test_chunks_are_short_and_no_handle_comes_twice_in_one() -> None:
+    twice: list[ImportedProduct | RowProblem] = [
+        product("a", variant(2)),
+        product("b", variant(3)),
+        product("a", variant(4)),
+    ]
+
+    found = list(chunks([*twice, RowProblem(5, None, "bad"), *items(1000)]))
+
+    assert [item for chunk in found for item in chunk] == [*twice, RowProblem(5, None, "bad"), *items(1000)]
+    assert len(found[0]) == 2
+    assert max(len(chunk) for chunk in found) <= importing.CHUNK
+    assert len(found) == 4
+
+
+async def test_import_goes_on_where_it_was_broken_off(database: Database, shop: Shop, small_chunks: None) -> None:
+    def broken() -> Iterator[ImportedProduct | RowProblem]:
+        yield from items()[:35]
+        raise Killed
+
+    with pytest.raises(Killed):
+        await import_products(database, broken())
+    kept = (await counts(database))[0]
+    report = await import_products(database, items())
+
+    assert 0 < kept < 35
+    assert report == ImportReport(created=MANY - kept, unchanged=kept, rows=MANY)
+    assert await counts(database) == (MANY, MANY)
+    await assert_books_balance(database)
+
+
+async def test_bad_products_of_a_chunk_are_told_and_the_others_are_made(
+    database: Database, shop: Shop, small_chunks: None
+) -> None:
+    good = items()
+    bad = [
+        product("Bad_Handle", variant(500)),
+        product("thief", variant(501, sku="MUG")),
+        product("costly", variant(502, "1.999")),
+        product("heavy", replace(variant(503), weight_grams=2 * 10**9)),
+    ]
+    mixed = [*good[:3], bad[0], *good[3:5], bad[1], *good[5:30], bad[2], bad[3], *good[30:]]
+
+    report = await import_products(database, mixed)
+
+    assert (report.created, report.refused) == (MANY, 4)
+    assert [problem.line for problem in report.problems] == [500, 501, 502, 503]
+    assert await counts(database) == (MANY, MANY)
+    (third,) = await variants_of(database, "thing-2")
+    assert await available_at(database, third.id) == {shop.main_id: 2}
+
+
+async def test_two_imports_of_one_file_at_once_make_each_product_once(
+    database: Database, shop: Shop, small_chunks: None
+) -> None:
+    one, other = await asyncio.gather(*(import_products(database, items()) for _run in range(2)))
+
+    assert one.created + other.created == MANY
+    assert one.unchanged + other.unchanged == MANY
+    assert one.problems + other.problems == []
+    assert await counts(database) == (MANY, MANY)
+    await assert_books_balance(database)
+
+
+async def test_dry_run_of_many_keeps_nothing(database: Database, shop: Shop, small_chunks: None) -> None:
+    report = await import_products(database, items(), is_dry_run=True)
+
+    assert report == ImportReport(created=MANY, rows=MANY)
+    assert await counts(database) == (0, 0)
