@@ -12,6 +12,7 @@ import structlog
 from headless.cart import service as carts
 from headless.catalog import listing
 from headless.checkout import completion
+from headless.checkout import queries as checkout_queries
 from headless.graphql.context import Server
 from headless.inventory import waiting
 from headless.operations import service as operations
@@ -41,13 +42,18 @@ async def _refund(server: Server) -> int:
 
 
 async def _forget_keys(server: Server) -> int:
-    async with server.database.transaction() as session:
-        return await idempotency.sweep(session)
+    forgotten = 0
+    while True:
+        async with server.database.transaction() as session:
+            gone = await idempotency.sweep(session)
+        forgotten += gone
+        if gone < idempotency.BATCH:
+            return forgotten
 
 
 async def _forget_carts(server: Server) -> int:
     async with server.database.transaction() as session:
-        return await carts.sweep(session)
+        return await carts.sweep(session, but=checkout_queries.carts_being_paid())
 
 
 async def _forget_events(server: Server) -> int:

@@ -1,6 +1,7 @@
 """Does a cart become an order exactly once, whatever the provider, the network and other buyers do?"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from sqlalchemy import func, select, update
 
 from headless.cart import service as cart_service
 from headless.cart.models import carts
-from headless.checkout import completion, concluding, queries, service
+from headless.checkout import completion, concluding, queries, service, starting
 from headless.checkout.completion import Wish
+from headless.checkout.desk import Desk
 from headless.checkout.models import checkouts
-from headless.checkout.rules import CheckoutStatus
+from headless.checkout.rules import CheckoutStatus, Quote
 from headless.orders.models import order_lines, orders
 from headless.payments import service as payment_service
 from headless.payments.errors import PaymentDeclined, PaymentFailed, UnknownPaymentProvider
@@ -20,7 +22,7 @@ from headless.payments.models import payments, refunds
 from headless.payments.providers.sandbox import charges
 from headless.payments.rules import PaymentStatus
 from headless.platform import clock
-from headless.platform.db import Database, Record
+from headless.platform.db import Database, Record, Session
 from headless.platform.errors import (
     IdempotencyConcurrentRequest,
     IdempotencyKeyParameterMismatch,
@@ -320,8 +322,8 @@ async def test_payment_of_a_cart_that_expired_meanwhile_still_becomes_its_order(
     cart_id = await ready(database, shop)
     await complete(database, cart_id, "tok_timeout")
     async with database.transaction() as session:
-        await session.execute(update(carts).values(expires_at=clock.now() - PAST))
-        await cart_service.sweep(session)
+        await session.execute(update(carts).values(expires_at=clock.now() - cart_service.KEPT_FOR_PAYMENTS - PAST))
+        assert await cart_service.sweep(session, but=queries.carts_being_paid()) == 0
     await let_leases_end(database)
 
     assert await settle_left_over(database) == 1
@@ -329,6 +331,8 @@ async def test_payment_of_a_cart_that_expired_meanwhile_still_becomes_its_order(
     (order,) = await all_orders(database)
     assert order.cart_id == cart_id
     assert await charged(database) == [("tok_timeout", 3070)]
+    async with database.transaction() as session:
+        assert await cart_service.sweep(session, but=queries.carts_being_paid()) == 1
 
 
 async def test_worker_and_buyer_settle_a_lost_answer_at_once_into_one_order(database: Database, shop: Shop) -> None:
@@ -463,6 +467,76 @@ async def test_expiry_and_completion_at_once_end_with_the_order(database: Databa
     mug = (await stocks(database, shop.mug))[shop.mug, shop.main_id]
     assert (mug.on_hand, mug.reserved, mug.committed) == (10, 0, 10)
     await assert_books_balance(database)
+
+
+async def test_twenty_completions_at_once_of_an_expired_checkout_make_one_order(database: Database, shop: Shop) -> None:
+    cart_id = await ready(database, shop, 10)
+    await desk(database).start(cart_id, accept_price_changes=False)
+    await let_reservations_end(database)
+    counters, providers = [desk(database), desk(database)], sandbox_providers(database)
+
+    results = await asyncio.gather(
+        *(persistently(completion.complete, counters[nth % 2], providers, wish(cart_id), SETTLED) for nth in range(20))
+    )
+
+    (order,) = await all_orders(database)
+    assert {result.order_id for result in results} == {order.id}
+    assert await charged(database) == [("tok_visa", 13390)]
+    await assert_books_balance(database)
+
+
+class Overtaken(Desk):
+    """A desk at which another buyer's deed is done right before a checkout is started."""
+
+    def __init__(self, database: Database, deed: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(database, SETTLED.terms)
+        self._deed: Callable[[], Awaitable[object]] | None = deed
+
+    async def start(self, cart_id: UUID, *, accept_price_changes: bool) -> Record:
+        if self._deed is not None:
+            deed, self._deed = self._deed, None
+            await deed()
+        return await super().start(cart_id, accept_price_changes=accept_price_changes)
+
+
+@pytest.mark.parametrize("token", ["tok_visa", "tok_timeout", "tok_3ds"])
+async def test_who_is_overtaken_while_he_starts_gets_the_order_all_the_same(
+    database: Database, shop: Shop, token: str
+) -> None:
+    """The other request's payment has succeeded, is pending, or wants an action when this one comes to start."""
+    cart_id = await ready(database, shop, 10)
+    await desk(database).start(cart_id, accept_price_changes=False)
+    await let_reservations_end(database)
+    late = Overtaken(database, lambda: complete(database, cart_id, token))
+
+    result = await completion.complete(late, sandbox_providers(database), wish(cart_id), SETTLED)
+
+    (order,) = await all_orders(database)
+    assert (result.order_id, result.refusals) == (order.id, ())
+    assert len(await charged(database)) == 1
+    await assert_books_balance(database)
+
+
+async def test_who_finds_his_own_units_gone_is_told_of_his_order(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two requests for one cart that wants all there is, the second reads while the first holds and pays."""
+    cart_id = await ready(database, shop, 10)
+    real, first = starting._quote, list[concluding.Result]()
+
+    async def read_late(session: Session, cart: Record, *, accept_price_changes: bool) -> Quote:
+        if not first:
+            monkeypatch.setattr(starting, "_quote", real)
+            first.append(await complete(database, cart_id))
+        return await real(session, cart, accept_price_changes=accept_price_changes)
+
+    monkeypatch.setattr(starting, "_quote", read_late)
+
+    second = await complete(database, cart_id)
+
+    assert second.order_id is not None
+    assert (second.order_id, second.refusals) == (first[0].order_id, ())
+    assert await charged(database) == [("tok_visa", 13390)]
 
 
 async def test_pending_payment_keeps_its_reservation_past_its_time(database: Database, shop: Shop) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from headless.platform import idempotency
+from headless.platform import clock, idempotency
 from headless.platform.db import Database
 from headless.platform.errors import (
     IdempotencyConcurrentRequest,
@@ -164,6 +164,29 @@ async def test_sweep_forgets_only_old_keys(database: Database) -> None:
     async with database.transaction() as session:
         assert await idempotency.sweep(session) == 1
 
+    assert await keys_left(database) == 1
+
+
+async def test_keys_are_forgotten_in_parts_by_several_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "BATCH", 3)
+    for nth in range(7):
+        await begin(database, claim(key=str(nth)))
+    async with database.transaction() as session:
+        long_ago = clock.now() - idempotency.KEPT - timedelta(minutes=1)
+        await session.execute(update(idempotency_keys).values(created_at=long_ago))
+    await begin(database, claim(key="new"))
+
+    async def sweep() -> int:
+        async with database.transaction() as session:
+            return await idempotency.sweep(session)
+
+    forgotten = [*await asyncio.gather(sweep(), sweep()), await sweep(), await sweep(), await sweep()]
+
+    assert sum(forgotten) == 7
+    assert max(forgotten) == 3
+    assert forgotten[-1] == 0
     assert await keys_left(database) == 1
 
 

@@ -7,6 +7,7 @@ anyone after a crash. Who holds a payment's lease asks; everyone else waits for 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
@@ -15,10 +16,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from headless.cart import service as cart_service
+from headless.cart.errors import CartCompleted
 from headless.cart.models import carts
 from headless.checkout import queries, rules, service, starting
 from headless.checkout.concluding import Result, Rules, conclude
 from headless.checkout.desk import Desk
+from headless.checkout.errors import CheckoutInProgress
 from headless.checkout.rules import CheckoutStatus
 from headless.checkout.starting import Held, Paying
 from headless.payments import queries as payment_queries
@@ -113,7 +116,8 @@ async def _go_through(desk: Desk, providers: Providers, wish: Wish, settled: Rul
         if isinstance(step, Result):
             return step
         if isinstance(step, _Start):
-            await desk.start(wish.cart_id, accept_price_changes=wish.accept_price_changes)
+            with suppress(CartCompleted, CheckoutInProgress):  # somebody was quicker: look what comes of that
+                await desk.start(wish.cart_id, accept_price_changes=wish.accept_price_changes)
             continue
         if isinstance(step, _Wait):
             await asyncio.sleep(pause)
@@ -170,8 +174,10 @@ async def settle_left_over(database: Database, providers: Providers, settled: Ru
             await service.expire(session, checkout)
         failpoints.reach("checkout.after_expiry")
 
-    await jobs.each(unsettled, settle, name="settle_payments")
-    await jobs.each(expired, end, name="expire_checkouts")
+    # At once: a provider that doesn't answer keeps no unit of others from sale.
+    await asyncio.gather(
+        jobs.each(unsettled, settle, name="settle_payments"), jobs.each(expired, end, name="expire_checkouts")
+    )
     return len(unsettled) + len(expired)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, or_, select
 
 from headless.cart.models import carts
 from headless.checkout.models import checkouts
-from headless.checkout.rules import LIVE, CheckoutStatus
+from headless.checkout.rules import LIVE, PAYING, CheckoutStatus
 from headless.platform import clock
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
@@ -52,6 +52,11 @@ def _cart_to_start() -> Select[Any]:
 async def checkouts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
     rows = await session.execute(select(checkouts).where(any_of(checkouts.c.id, keys)))
     return {row.id: row for row in rows}
+
+
+def carts_being_paid() -> Select[tuple[UUID]]:
+    """The carts whose payment may yet make them orders."""
+    return select(checkouts.c.cart_id).where(checkouts.c.status.in_(PAYING))
 
 
 async def expired(session: Session, *, limit: int = 100) -> Sequence[Record]:

@@ -81,7 +81,14 @@ async def prepare(
         raise NotFound(field=("cartId",))
     if cart.is_started:
         return None
-    quote = await _quote(session, cart, accept_price_changes=accept_price_changes)
+    try:
+        quote = await _quote(session, cart, accept_price_changes=accept_price_changes)
+    except (Refusal, Refused):
+        # What it lacks may be what another request for this very cart has got in the meantime.
+        again = await queries.cart_to_start(session, cart_id)
+        if again is not None and again.is_started:
+            return None
+        raise
     country = (cart.delivery_address or {}).get("country_code")
     routing = Routing(AllocationStrategy(cart.allocation_strategy), country)
     return Prepared(cart, quote, routing, accept_price_changes, paying)

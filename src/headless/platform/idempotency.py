@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CheckConstraint, Column, delete, select, update
+from sqlalchemy import CheckConstraint, Column, delete, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from headless.platform import clock, columns, ids
@@ -28,6 +28,8 @@ KEPT = timedelta(hours=72)
 LEASE = timedelta(seconds=10)
 """How long a running request keeps its key; a crashed one's key can be taken over after that."""
 MAX_LENGTH = 255
+BATCH = 1000
+"""Keys forgotten in one transaction: nobody waits long for it."""
 
 
 class IdempotencyKey(SQLModel, table=True):
@@ -172,6 +174,10 @@ async def give_up(database: Database, claim: Claim) -> None:
 
 
 async def sweep(session: Session) -> int:
-    """Forget keys past their time; answer how many."""
-    old = await session.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < clock.now() - KEPT))
-    return int(getattr(old, "rowcount", 0))
+    """Forget keys past their time, up to `BATCH` at once; answer how many."""
+    c = idempotency_keys.c
+    old = select(c.scope, c.key).where(c.created_at < clock.now() - KEPT).order_by(c.created_at).limit(BATCH)
+    # Locked and skipped, so that several workers share the work instead of waiting for each other.
+    mine = old.with_for_update(skip_locked=True)
+    gone = await session.execute(delete(idempotency_keys).where(tuple_(c.scope, c.key).in_(mine)))
+    return int(getattr(gone, "rowcount", 0))
