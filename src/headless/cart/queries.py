@@ -27,6 +27,13 @@ async def carts_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, R
     return {row.id: row for row in rows}
 
 
+def locked(cart_ids: Sequence[UUID]) -> Select[tuple[UUID, int]]:
+    """Have carts to oneself, in the order of their ids, and see their versions; expired ones are left out."""
+    c = carts.c
+    wanted = select(c.id, c.version).where(any_of(c.id, cart_ids), c.expires_at > clock.now())
+    return wanted.order_by(c.id).with_for_update()
+
+
 async def offers_by_variant(session: Session, keys: Sequence[UUID], channel_id: UUID) -> Mapping[UUID, Offer]:
     """Offers of variants that are published and priced in a channel."""
     rows = await session.execute(_offers_of_variants(), {"variant_ids": list(keys), "channel_id": channel_id})

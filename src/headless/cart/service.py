@@ -18,7 +18,6 @@ from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Address, Attributes, Line, Notice, Wanted
 from headless.fulfillment import queries as fulfillment_queries
 from headless.platform import clock, ids, outbox
-from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound
 from headless.pricing.models import prices
@@ -69,14 +68,7 @@ async def lock(session: Session, cart_id: UUID) -> Record:
 
 async def lock_all(session: Session, cart_ids: Sequence[UUID]) -> Mapping[UUID, Record]:
     """Have several carts to oneself, in the order of their ids; expired ones are left out."""
-    c = carts.c
-    rows = await session.execute(
-        select(c.id, c.version)
-        .where(any_of(c.id, cart_ids), c.expires_at > clock.now())
-        .order_by(c.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in rows}
+    return {row.id: row for row in await session.execute(queries.locked(cart_ids))}
 
 
 async def change(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Select, cast, delete, literal, select
 
 from headless.cart import queries as cart_queries
 from headless.cart import rules as cart_rules
@@ -27,9 +28,11 @@ from headless.inventory.service import Request
 from headless.payments import service as payments
 from headless.payments.service import Intent
 from headless.platform import clock, crypto, failpoints, idempotency, ids, outbox
+from headless.platform.columns import Json
 from headless.platform.db import Record, Session, insert_into
 from headless.platform.errors import NotFound, Refusal, Refused
 from headless.platform.idempotency import Claim
+from headless.platform.json_rows import Elements, rows_of
 from headless.platform.money import MAX_TOTAL
 
 
@@ -104,13 +107,9 @@ async def hold(session: Session, wishes: Sequence[Prepared], *, terms: Terms) ->
     taken = await idempotency.take_all(session, [wish.paying.claim for wish in wishes if wish.paying])
     failpoints.reach("checkout.after_claim")
     free = {wish.cart.id: wish for wish in wishes if wish.paying is None or wish.paying.claim.run in taken}
-    locked = await carts.lock_all(session, sorted(free))
-    same = [
-        wish for cart_id, wish in free.items() if cart_id in locked and locked[cart_id].version == wish.cart.version
-    ]
-    fresh = {ids.new(): wish for wish in same}
+    fresh = {ids.new(): wish for wish in free.values()}
     started = await _insert(session, fresh, terms)
-    for wish in same:
+    for wish in (fresh[key] for key in started):
         if wish.accept_price_changes:
             await carts.refresh_prices(session, wish.cart)
     failpoints.reach("checkout.before_reserve")
@@ -120,39 +119,69 @@ async def hold(session: Session, wishes: Sequence[Prepared], *, terms: Terms) ->
         wish = fresh[key]
         answers[wish.cart.id] = _about_lines(refused[key], wish.quote) if key in refused else held
     await _undo(session, list(refused))
-    for cart_id, wish in free.items():
-        if wish.paying and not isinstance(answers[cart_id], Held):
-            await idempotency.release(session, wish.paying.claim)
+    in_vain = [wish.paying.claim for key, wish in free.items() if wish.paying and not isinstance(answers[key], Held)]
+    await idempotency.release_all(session, in_vain)
     outbox.record(session, *(CartChanged(key) for key, answer in answers.items() if isinstance(answer, Held)))
     return answers
 
 
 async def _insert(session: Session, fresh: Mapping[UUID, Prepared], terms: Terms) -> Mapping[UUID, Held]:
-    """Write checkouts, each with its payment; of a cart that has got one meanwhile, nothing."""
+    """Lock carts and write their checkouts, each with its payment; of those that changed meanwhile, nothing."""
     if not fresh:
         return {}
     at = clock.now()
     intents = {key: _intent(key, wish) for key, wish in fresh.items()}
+    rows = [
+        {
+            "id": key.hex,
+            "cart_id": wish.cart.id.hex,
+            "cart_version": wish.cart.version,
+            "status": CheckoutStatus.PAYMENT_PENDING if wish.paying else CheckoutStatus.OPEN,
+            "payment_id": intent.id.hex if (intent := intents[key]) else None,
+            "quote": rules.dump(wish.quote),
+        }
+        for key, wish in fresh.items()
+    ]
+    cart_ids = sorted(wish.cart.id for wish in fresh.values())
     made = await session.execute(
-        insert_into(session, checkouts).on_conflict_do_nothing().returning(*checkouts.c),
-        [
-            {
-                "id": key,
-                "cart_id": wish.cart.id,
-                "status": CheckoutStatus.PAYMENT_PENDING if wish.paying else CheckoutStatus.OPEN,
-                "payment_id": intent.id if (intent := intents[key]) else None,
-                "quote": rules.dump(wish.quote),
-                "renewals": 0,
-                "expires_at": at + terms.reservation,
-                "created_at": at,
-                "updated_at": at,
-            }
-            for key, wish in fresh.items()
-        ],
+        insert_into(session, checkouts)
+        .from_select(
+            ["id", "cart_id", "status", "payment_id", "quote", "renewals", "expires_at", "created_at", "updated_at"],
+            _unchanged(rows, cart_ids, at=at, until=at + terms.reservation),
+        )
+        .on_conflict_do_nothing()
+        .returning(*checkouts.c)
     )
-    started = {row.id: row for row in made}
+    made_by_id = {row.id: row for row in made}
+    started = [key for key in fresh if key in made_by_id]
     begun = await payments.begin_all(session, [intent for key in started if (intent := intents[key])])
-    return {key: Held(row, begun.get(row.payment_id)) for key, row in started.items()}
+    return {key: Held(row := made_by_id[key], begun.get(row.payment_id)) for key in started}
+
+
+def _unchanged(
+    rows: Sequence[Mapping[str, object]], cart_ids: Sequence[UUID], *, at: datetime, until: datetime
+) -> Select[Any]:
+    """Those of the checkouts, given as one parameter, whose cart is what was read; it is locked from then on."""
+    locked = cart_queries.locked(cart_ids).cte("locked")
+    wish = rows_of(Elements(literal(rows, Json)), "wish")
+    value = wish.c.value
+    c = checkouts.c
+    return (
+        select(
+            cast(value["id"].as_string(), c.id.type),
+            locked.c.id,
+            value["status"].as_string(),
+            cast(value["payment_id"].as_string(), c.payment_id.type),
+            value["quote"],
+            literal(0),
+            literal(until, c.expires_at.type),
+            literal(at, c.created_at.type),
+            literal(at, c.updated_at.type),
+        )
+        .select_from(wish)
+        .join(locked, locked.c.id == cast(value["cart_id"].as_string(), locked.c.id.type))
+        .where(locked.c.version == value["cart_version"].as_integer())
+    )
 
 
 async def _undo(session: Session, checkout_ids: Sequence[UUID]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CheckConstraint, Column, delete, select, tuple_, update
+from sqlalchemy import CheckConstraint, Column, bindparam, delete, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from headless.platform import clock, columns, ids
@@ -162,6 +162,20 @@ async def release(session: Session, claim: Claim) -> None:
             delete(idempotency_keys).where(
                 c.scope == claim.scope, c.key == claim.key, c.run == claim.run, c.result.is_(None)
             )
+        )
+
+
+async def release_all(session: Session, claims: Sequence[Claim]) -> None:
+    """Free several keys that were taken in this transaction."""
+    c = idempotency_keys.c
+    taken = [{"of_scope": claim.scope, "of_key": claim.key, "of_run": claim.run} for claim in claims if claim.is_wanted]
+    if taken:
+        connection = await session.connection()
+        await connection.execute(
+            delete(idempotency_keys).where(
+                c.scope == bindparam("of_scope"), c.key == bindparam("of_key"), c.run == bindparam("of_run")
+            ),
+            taken,
         )
 
 

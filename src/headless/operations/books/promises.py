@@ -5,22 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    String,
-    TableValuedAlias,
-    and_,
-    cast,
-    column,
-    func,
-    or_,
-    select,
-    union_all,
-)
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy import ColumnElement, CompoundSelect, String, and_, cast, func, or_, select, union_all
 
 from headless.checkout.models import checkouts
 from headless.checkout.rules import HOLDING
@@ -28,53 +13,9 @@ from headless.fulfillment.models import FulfillmentStatus, fulfillment_lines, fu
 from headless.inventory.models import allocations, limited_purchases
 from headless.operations.books.check import Check, Severity, Statement, shown
 from headless.orders.models import order_lines, orders
-from headless.platform.columns import Json
+from headless.platform.json_rows import Elements, Length, rows_of
 
 GONE = (FulfillmentStatus.SHIPPED, FulfillmentStatus.DELIVERED)
-
-
-class _Elements(GenericFunction[Any]):
-    """The elements of a JSON array, or of the array under a name, as a table; nothing where there is none."""
-
-    name = "json_elements"
-    inherit_cache = True
-
-
-@compiles(_Elements)
-def _of_jsonb(element: _Elements, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"jsonb_array_elements({' -> '.join(compiler.process(part, **kw) for part in element.clauses)})"
-
-
-@compiles(_Elements, "sqlite")
-def _of_text(element: _Elements, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"json_each({', '.join(_path(element, compiler, **kw))})"
-
-
-class _Length(GenericFunction[Any]):
-    """How many elements the array under a name has; null where there is none."""
-
-    name = "json_elements_count"
-    inherit_cache = True
-
-
-@compiles(_Length)
-def _length_of_jsonb(element: _Length, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"jsonb_array_length({' -> '.join(compiler.process(part, **kw) for part in element.clauses)})"
-
-
-@compiles(_Length, "sqlite")
-def _length_of_text(element: _Length, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"json_array_length({', '.join(_path(element, compiler, **kw))})"
-
-
-def _path(element: GenericFunction[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
-    document, *names = (compiler.process(part, **kw) for part in element.clauses)
-    return [document, *(f"'$.' || {name}" for name in names)]
-
-
-def _table(elements: _Elements, name: str) -> TableValuedAlias:
-    value: Any = column("value", Json)
-    return elements.table_valued(value, name=name, joins_implicitly=True)
 
 
 def _reservations(_at: datetime) -> Statement:
@@ -102,8 +43,8 @@ def _commitments(_at: datetime) -> Statement:
 def _reserved_lines(_at: datetime) -> Statement:
     """What checkouts under way hold, line by line, against what they sell: the variant itself, or a bundle's parts."""
     c, a = checkouts.c, allocations.c
-    line = _table(_Elements(c.quote, "lines"), "line")
-    part = _table(_Elements(line.c.value, "parts"), "part")
+    line = rows_of(Elements(c.quote, "lines"), "line")
+    part = rows_of(Elements(line.c.value, "parts"), "part")
     value, each = line.c.value, part.c.value
     quantity = value["quantity"].as_integer()
     is_held = and_(c.status.in_(HOLDING), value["is_tracked"].as_boolean())
@@ -112,7 +53,7 @@ def _reserved_lines(_at: datetime) -> Statement:
         union_all(
             select(
                 c.id, line_key, _hex(value["variant_id"].as_string()).label("variant"), quantity.label("units")
-            ).where(is_held, func.coalesce(_Length(value, "parts"), 0) == 0),
+            ).where(is_held, func.coalesce(Length(value, "parts"), 0) == 0),
             select(c.id, line_key, _hex(each[0].as_string()), quantity * each[1].as_integer()).where(is_held),
             select(a.owner_id, _hex(a.line_id), _hex(a.variant_id), -a.quantity)
             .join(checkouts, c.id == a.owner_id)
@@ -143,7 +84,7 @@ def _committed_lines(_at: datetime) -> Statement:
         .cte("owing")
     )
     o = owing.c
-    part = _table(_Elements(o.parts), "part")
+    part = rows_of(Elements(o.parts), "part")
     units = part.c.value["quantity"].as_integer()
     key = _hex(o.id).label("line")
     return _differing(
