@@ -37,6 +37,8 @@ OK = 200
 TO_COME_AGAIN = {"IDEMPOTENCY_CONCURRENT_REQUEST", "PAYMENT_FAILED", "PAYMENT_PENDING", "UNAVAILABLE"}
 """Endings that are none: the key is still in use, or the server was too busy to ask the provider."""
 
+IDLE_SECONDS = 1.0
+"""A connection unused for longer isn't trusted: servers close idle ones, and what was sent on them is lost."""
 SHOP = """{
   shop { defaultChannel { defaultCountry } }
   locations(first: 250) { nodes { id isActive } }
@@ -144,11 +146,15 @@ class Api:
         if as_staff:
             headers["Authorization"] = f"Bearer {self._token}"
         connection = self._connection(nth)
+        used: dict[int, float] = self._own.__dict__.setdefault("used", {})
+        if time.monotonic() - used.get(nth, 0.0) > IDLE_SECONDS:
+            connection.close()
         path = self._targets[nth].path.rstrip("/") or "/graphql"
         try:
             connection.request("POST", path, json.dumps({"query": document, "variables": variables}), headers)
             response = connection.getresponse()
             body = json.loads(response.read())
+            used[nth] = time.monotonic()
             return Answer(response.status, body, float(response.headers.get("Retry-After", 1)))
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
