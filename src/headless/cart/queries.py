@@ -12,10 +12,11 @@ from sqlalchemy import FromClause, Select, Uuid, and_, bindparam, select
 
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Line, Offer
-from headless.catalog.models import ProductStatus, listings, products, variants
+from headless.catalog import publication
+from headless.catalog.models import listings, products, variants
 from headless.inventory.queries import sellable_units
 from headless.platform import clock
-from headless.platform.columns import any_named, any_of
+from headless.platform.columns import UtcDateTime, any_named, any_of
 from headless.platform.db import Record, Session
 from headless.pricing.models import prices
 
@@ -36,13 +37,14 @@ def locked(cart_ids: Sequence[UUID]) -> Select[tuple[UUID, int]]:
 
 async def offers_by_variant(session: Session, keys: Sequence[UUID], channel_id: UUID) -> Mapping[UUID, Offer]:
     """Offers of variants that are published and priced in a channel."""
-    rows = await session.execute(_offers_of_variants(), {"variant_ids": list(keys), "channel_id": channel_id})
+    wanted = {"variant_ids": list(keys), "channel_id": channel_id, "at": clock.now()}
+    rows = await session.execute(_offers_of_variants(), wanted)
     return {row.offer_id: _offer(row) for row in rows}
 
 
 async def lines_by_cart(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Line]]:
     """Carts' lines in the order they were added, each with its present offer in the cart's channel."""
-    rows = await session.execute(_lines_with_offers(), {"cart_ids": list(keys)})
+    rows = await session.execute(_lines_with_offers(), {"cart_ids": list(keys), "at": clock.now()})
     by_cart: defaultdict[UUID, list[Line]] = defaultdict(list)
     for row in rows:
         by_cart[row.cart_id].append(
@@ -98,7 +100,7 @@ def _offers(channel_id: Any, wanted: FromClause = variants) -> Select[Any]:
         .join(products, products.c.id == variants.c.product_id)
         .join(listings, and_(listings.c.product_id == products.c.id, listings.c.channel_id == channel_id))
         .join(prices, and_(prices.c.variant_id == variants.c.id, prices.c.channel_id == channel_id))
-        .where(listings.c.is_published, products.c.status == ProductStatus.ACTIVE)
+        .where(publication.is_shown(bindparam("at", type_=UtcDateTime())))
     )
 
 

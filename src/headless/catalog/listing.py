@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, true, update
 
 from headless.catalog.models import listings, variants
 from headless.platform.columns import any_of
-from headless.platform.db import Record, Session
+from headless.platform.db import Record, Session, insert_into
 
 
 async def lock_listings(session: Session, product_ids: Sequence[UUID]) -> None:
@@ -33,6 +33,35 @@ async def _lock_listings(session: Session, condition: ColumnElement[bool]) -> se
     return set(locked.scalars())
 
 
+async def locked(session: Session, product_id: UUID, channel_id: UUID) -> Record:
+    """Have a product's listing in a channel to oneself; one that the channel hasn't got yet is made."""
+    c = listings.c
+    one = select(listings).where(c.product_id == product_id, c.channel_id == channel_id).with_for_update()
+    row = (await session.execute(one)).first()
+    if row is None:
+        values = {"product_id": product_id, "channel_id": channel_id, "is_priced": False}
+        await session.execute(insert_into(session, listings).values(values).on_conflict_do_nothing())
+        row = (await session.execute(one)).one()
+    return row
+
+
+async def write(session: Session, before: Record, values: Mapping[str, object]) -> None:
+    """Change a locked listing."""
+    c = listings.c
+    await session.execute(
+        update(listings)
+        .where(c.product_id == before.product_id, c.channel_id == before.channel_id)
+        .values(dict(values))
+    )
+
+
+async def published_channels(session: Session, product_id: UUID) -> list[UUID]:
+    """The channels in which a product is published, or is to be."""
+    c = listings.c
+    rows = await session.scalars(select(c.channel_id).where(c.product_id == product_id, c.is_published))
+    return sorted(rows)
+
+
 async def write_availability(
     session: Session, product_ids: Collection[UUID], is_available: ColumnElement[bool]
 ) -> None:
@@ -51,7 +80,7 @@ async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequenc
         await connection.execute(
             update(listings)
             .where(c.channel_id == channel_id, c.product_id == bindparam("of_product"))
-            .values({name: bindparam(f"new_{name}") for name in names}),
+            .values({"is_priced": true(), **{name: bindparam(f"new_{name}") for name in names}}),
             [{"of_product": row.product_id, **{f"new_{name}": getattr(row, name) for name in names}} for row in ranges],
         )
 

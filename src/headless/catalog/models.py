@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint, text, true
 from sqlmodel import Field, SQLModel
 
 from headless.platform import columns
@@ -156,15 +156,30 @@ class CollectionProduct(SQLModel, table=True):
 
 
 class Listing(SQLModel, table=True):
-    """What lists of one channel filter and sort a product by. Right at commit: whoever flips it writes it."""
+    """What lists of one channel filter and sort a product by. Right at commit: whoever flips it writes it.
+
+    `is_published` there is from `published_at`, which may be yet to come, until `unpublish_at`. `turns_at` is the
+    next of the two that passes by itself and that nobody was told of yet.
+    """
 
     __tablename__ = "listing"
-    __table_args__ = (Index("ix_listing_price", "channel_id", "min_amount", "product_id"),)
+    __table_args__ = (
+        Index("ix_listing_price", "channel_id", "min_amount", "product_id"),
+        Index(
+            "ix_listing_turns_at",
+            "turns_at",
+            sqlite_where=text("turns_at IS NOT NULL"),
+            postgresql_where=text("turns_at IS NOT NULL"),
+        ),
+    )
 
     product_id: UUID = Field(primary_key=True, foreign_key="product.id", ondelete="CASCADE")
     channel_id: UUID = Field(primary_key=True, foreign_key="channel.id", ondelete="CASCADE")
     is_published: bool = False
     published_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    unpublish_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    turns_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    is_priced: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     is_available: bool = False
     min_amount: int = Field(default=0, sa_type=columns.Sequence)
     max_amount: int = Field(default=0, sa_type=columns.Sequence)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
-from headless.catalog import rules
+from headless.catalog import publication, rules
 from headless.catalog.models import (
-    ProductStatus,
     collection_products,
     collections,
     listings,
@@ -21,7 +21,7 @@ from headless.catalog.models import (
     products,
     variants,
 )
-from headless.platform import pages
+from headless.platform import clock, pages
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 
@@ -55,16 +55,17 @@ SORTS: Mapping[ProductSortKey, ColumnElement[Any] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """Who looks: through which channel, and whether also at what isn't published there."""
+    """Who looks: through which channel, whether also at what isn't published there, and when."""
 
     channel_id: UUID
     sees_hidden: bool = False
+    at: datetime = field(default_factory=clock.now)
 
     def sees(self) -> ColumnElement[bool]:
         """The condition on products joined with their listing in this channel."""
         if self.sees_hidden:
             return true()
-        return and_(listings.c.is_published, products.c.status == ProductStatus.ACTIVE)
+        return publication.is_shown(self.at)
 
     @property
     def listed(self) -> ColumnElement[bool]:

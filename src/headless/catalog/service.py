@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from headless.catalog import queries, rules
+from headless.catalog import listing, publication, queries, rules
 from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
 from headless.catalog.models import (
     ProductStatus,
@@ -148,7 +148,11 @@ async def write_products(session: Session, planned: Sequence[PlannedProduct], *,
     if channel_ids:
         await session.execute(
             insert(listings),
-            [{"product_id": product.id, "channel_id": channel_id} for product in planned for channel_id in channel_ids],
+            [
+                {"product_id": product.id, "channel_id": channel_id, "is_priced": False}
+                for product in planned
+                for channel_id in channel_ids
+            ],
         )
     outbox.record(session, *(ProductCreated(product.id) for product in planned))
 
@@ -210,19 +214,50 @@ async def add_first_media(session: Session, images: Mapping[UUID, Sequence[Image
         await session.execute(insert(media), rows)
 
 
-async def publish(session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None) -> None:
-    """Show a product in a channel; a draft becomes active, an archived one is refused."""
+async def publish(
+    session: Session,
+    product_id: UUID,
+    *,
+    channel_id: UUID,
+    at: datetime | None = None,
+    until: datetime | None = None,
+) -> Sequence[UUID]:
+    """Show a product in a channel from an instant, by default now, until another one, by default for good.
+
+    A draft becomes active, an archived one is refused. Answers the channels in which shoppers see a change now.
+    """
     current = await locked_product(session, product_id)
     if current.status == ProductStatus.ARCHIVED:
         message = "An archived product can't be published. Set its status to ACTIVE or DRAFT first."
         raise InvalidInput(message, field=("id",))
-    if current.status == ProductStatus.DRAFT:
+    now = clock.now()
+    begins = at if at is not None and at > now else now
+    if until is not None and until <= begins:
+        message = f"It would be hidden before it is shown: it is to be published at {begins.isoformat()}."
+        raise InvalidInput(message, field=("unpublishAt",))
+    before = await listing.locked(session, product_id, channel_id)
+    was_shown, is_shown = publication.was_told(before), begins <= now
+    since = before.published_at if was_shown and is_shown and before.published_at is not None else begins
+    values = {"is_published": True, "published_at": since, "unpublish_at": until, "turns_at": until}
+    if not is_shown:
+        values["turns_at"] = begins
+    await listing.write(session, before, values)
+    changed = [channel_id] if was_shown != is_shown else []
+    was_draft = current.status == ProductStatus.DRAFT
+    if was_draft:
         await session.execute(
             update(products)
             .where(products.c.id == product_id)
-            .values(status=ProductStatus.ACTIVE, version=products.c.version + 1, updated_at=clock.now())
+            .values(status=ProductStatus.ACTIVE, version=products.c.version + 1, updated_at=now)
         )
-    await show(session, [product_id], channel_id=channel_id, at=at)
+        changed = await listing.published_channels(session, product_id)
+    if is_shown and (was_draft or not was_shown):
+        outbox.record(session, ProductPublished(product_id, channel_id))
+    elif was_shown and not is_shown and not was_draft:
+        outbox.record(session, ProductUnpublished(product_id, channel_id))
+    elif was_draft or (before.published_at, before.unpublish_at) != (since, until):
+        outbox.record(session, ProductUpdated(product_id))
+    return changed
 
 
 async def show(session: Session, product_ids: Sequence[UUID], *, channel_id: UUID, at: datetime | None = None) -> None:
@@ -232,23 +267,24 @@ async def show(session: Session, product_ids: Sequence[UUID], *, channel_id: UUI
         .where(
             any_of(listings.c.product_id, product_ids), listings.c.channel_id == channel_id, ~listings.c.is_published
         )
-        .values(is_published=True, published_at=at or clock.now())
+        .values(is_published=True, published_at=at or clock.now(), unpublish_at=None, turns_at=None)
         .returning(listings.c.product_id)
     )
     outbox.record(session, *(ProductPublished(shown_id, channel_id) for shown_id in shown.scalars()))
 
 
-async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
-    """Hide a product in a channel."""
+async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> Sequence[UUID]:
+    """Hide a product in a channel and forget its schedule there; answer the channels in which shoppers see it go."""
     await locked_product(session, product_id)
-    hidden = await session.execute(
-        update(listings)
-        .where(listings.c.product_id == product_id, listings.c.channel_id == channel_id, listings.c.is_published)
-        .values(is_published=False, published_at=None)
-        .returning(listings.c.product_id)
-    )
-    if hidden.first() is not None:
+    before = await listing.locked(session, product_id, channel_id)
+    values = {"is_published": False, "published_at": None, "unpublish_at": None, "turns_at": None}
+    await listing.write(session, before, values)
+    if publication.was_told(before):
         outbox.record(session, ProductUnpublished(product_id, channel_id))
+        return [channel_id]
+    if before.published_at is not None:
+        outbox.record(session, ProductUpdated(product_id))
+    return []
 
 
 async def create_collection(session: Session, *, handle: str, title: str, description_html: str) -> UUID:

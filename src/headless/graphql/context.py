@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.payments.service import Providers
-from headless.platform import idempotency
+from headless.platform import clock, idempotency
 from headless.platform.crypto import Signer
 from headless.platform.db import Database, Record, Session, translated
 from headless.platform.errors import BadUserInput, Unavailable
@@ -89,6 +90,7 @@ class Context:
         self._session: Session | None = None
         self._opened: Any = None
         self._is_over = False
+        self._at: datetime | None = None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
@@ -136,12 +138,13 @@ class Context:
         await self.close()
 
     def forget(self) -> None:
+        self._at = None
         self.loaders.clear()
 
     def written(self) -> None:
         """Note that the database has changed: what was read before is old."""
         self._writes += 1
-        self.loaders.clear()
+        self.forget()
 
     @property
     def is_repeatable(self) -> bool:
@@ -167,8 +170,18 @@ class Context:
             self.server.channels[self.market.channel] = known
         return known
 
-    async def eye(self) -> Eye:
-        return Eye((await self.channel()).id, sees_hidden=self.actor.may(Permission.READ_PRODUCTS))
+    @property
+    def at(self) -> datetime:
+        """The instant that the whole operation answers for, until it writes."""
+        if self._at is None:
+            self._at = clock.now()
+        return self._at
+
+    async def eye(self, *, sees_hidden: bool | None = None) -> Eye:
+        """Look through the channel, by default as the actor may."""
+        if sees_hidden is None:
+            sees_hidden = self.actor.may(Permission.READ_PRODUCTS)
+        return Eye((await self.channel()).id, sees_hidden=sees_hidden, at=self.at)
 
     def claim(
         self,

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import func, literal, select, update
 
-from headless.catalog.models import ProductStatus, listings, products, variants
+from headless.catalog import publication
+from headless.catalog.models import listings, products, variants
 from headless.inventory import queries
 from headless.inventory.errors import InStock
 from headless.inventory.events import StockRequestServed
@@ -131,13 +132,9 @@ async def _shown(session: Session, variant_ids: Sequence[UUID]) -> Sequence[UUID
     rows = await session.execute(
         select(variants.c.id)
         .join(products, products.c.id == variants.c.product_id)
-        .where(
-            any_of(variants.c.id, variant_ids),
-            products.c.status == ProductStatus.ACTIVE,
-            select(listings.c.product_id)
-            .where(listings.c.product_id == products.c.id, listings.c.is_published)
-            .exists(),
-        )
+        .join(listings, listings.c.product_id == products.c.id)
+        .where(any_of(variants.c.id, variant_ids), publication.is_shown(clock.now()))
+        .distinct()
         .order_by(variants.c.id)
     )
     return list(rows.scalars())

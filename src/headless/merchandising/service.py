@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
@@ -196,16 +197,18 @@ async def update_variants(
         await ledger.announce(session, [key for key in after if after[key] != before[key]])
 
 
-async def publish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
-    """Show a product in a channel; whoever watches its stock or prices hears of it."""
-    await catalog.publish(session, product_id, channel_id=channel_id)
-    await _tell_watchers(session, product_id, [channel_id])
+async def publish(
+    session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None, until: datetime | None = None
+) -> None:
+    """Show a product in a channel, as catalog's does; whoever watches its stock or prices hears of it."""
+    changed = await catalog.publish(session, product_id, channel_id=channel_id, at=at, until=until)
+    await tell_watchers(session, {product_id: changed})
 
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
     """Hide a product in a channel; whoever watches its stock or prices hears of it."""
-    await catalog.unpublish(session, product_id, channel_id=channel_id)
-    await _tell_watchers(session, product_id, [channel_id])
+    changed = await catalog.unpublish(session, product_id, channel_id=channel_id)
+    await tell_watchers(session, {product_id: changed})
 
 
 async def update_product(
@@ -214,16 +217,22 @@ async def update_product(
     """Do what catalog's does; when the status changes, whoever watches its stock or prices hears."""
     await catalog.update_product(session, product_id, expected_version=expected_version, changes=changes, actor=actor)
     if "status" in changes:
-        await _tell_watchers(session, product_id, [row.id for row in await shop_queries.all_channels(session)])
+        channel_ids = [row.id for row in await shop_queries.all_channels(session)]
+        await tell_watchers(session, {product_id: channel_ids})
 
 
-async def _tell_watchers(session: Session, product_id: UUID, channel_ids: Sequence[UUID]) -> None:
-    """What isn't published is neither in stock nor priced, as far as shoppers know."""
-    variants = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
-    outbox.record(session, *(StockChanged(variant.id) for variant in variants))
-    outbox.record(
-        session, *(PriceChanged(variant.id, channel_id) for variant in variants for channel_id in channel_ids)
-    )
+async def tell_watchers(session: Session, changed: Mapping[UUID, Sequence[UUID]]) -> None:
+    """Tell that products are shown or hidden now in channels.
+
+    What isn't shown is neither in stock nor priced, as far as shoppers know.
+    """
+    product_ids = [product_id for product_id, channel_ids in changed.items() if channel_ids]
+    variants = await catalog_queries.variants_by_product(session, product_ids) if product_ids else {}
+    for product_id, rows in variants.items():
+        outbox.record(session, *(StockChanged(variant.id) for variant in rows))
+        outbox.record(
+            session, *(PriceChanged(variant.id, channel_id) for variant in rows for channel_id in changed[product_id])
+        )
 
 
 async def _price_and_tell(

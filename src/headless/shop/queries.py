@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
+from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import BadUserInput
 from headless.shop.models import channels, shops
@@ -28,6 +29,11 @@ async def channel(session: Session, handle: str | None = None) -> Record:
         message = "The shop has no channel yet." if handle is None else f"There is no channel {handle!r}."
         raise BadUserInput(message)
     return row
+
+
+async def channels_by_id(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Record]:
+    rows = await session.execute(select(channels).where(any_of(channels.c.id, keys)))
+    return {row.id: row for row in rows}
 
 
 async def channel_by_id(session: Session, channel_id: UUID) -> Record:

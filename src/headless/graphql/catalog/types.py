@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from headless.accounts.rules import Permission
-from headless.catalog import models, queries
+from headless.catalog import models, publication, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
 from headless.graphql.context import Context, Info, sent
@@ -26,6 +26,7 @@ from headless.platform.pages import Slice, window
 from headless.pricing import queries as pricing_queries
 
 if TYPE_CHECKING:
+    from headless.graphql.catalog.publications import ProductPublication
     from headless.graphql.inventory.types import InventoryLevel
 
 strawberry.enum(ProductStatus, description="Where a product stands.")
@@ -199,9 +200,16 @@ class Product(Node):
     updated_at: datetime
 
     @field
-    def published_at(self: Any) -> datetime | None:
+    def published_at(self: Any, info: Info) -> datetime | None:
         """Since when it is published in the channel."""
-        return cast("datetime | None", self.published_at if self.is_published else None)
+        return cast("datetime | None", self.published_at if publication.in_force(self, info.context.at) else None)
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def publications(
+        self: models.Product, info: Info
+    ) -> list[Annotated["ProductPublication", strawberry.lazy("headless.graphql.catalog.publications")]] | None:
+        """Where and when it is published, channel by channel."""
+        return await info.context.load(publication.publications_by_product, self.id) or []
 
     @field
     def seo(self: models.Product) -> Seo:
@@ -252,9 +260,9 @@ class Product(Node):
         return cast("PriceRange", info.context.with_channel(use))
 
     @field
-    def available_for_sale(self: Any) -> bool:
+    def available_for_sale(self: Any, info: Info) -> bool:
         """Whether any of its variants can be bought now."""
-        return bool(self.is_available and self.is_published and self.status == ProductStatus.ACTIVE)
+        return bool(self.is_available and publication.shows(self, info.context.at))
 
     @field
     async def total_inventory(self: models.Product, info: Info) -> int:
@@ -392,4 +400,4 @@ def _is_published(product_id: UUID, context: Context) -> Any:
 async def _is_shown(product_id: UUID, context: Context) -> bool:
     eye = await context.eye()
     product = await context.load(queries.products_by_id, product_id, eye)
-    return bool(product and product.is_published and product.status == ProductStatus.ACTIVE)
+    return bool(product and publication.shows(product, context.at))

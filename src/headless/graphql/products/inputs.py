@@ -122,6 +122,12 @@ class ProductVariantsUpdateInput:
 class ProductPublishInput:
     id: strawberry.ID
     channel: str | None = strawberry.field(default=UNSET, description="A channel's handle; by default the shop's own.")
+    publish_at: datetime | None = strawberry.field(
+        default=UNSET, description="From when it is shown; an instant that is past, or none: now."
+    )
+    unpublish_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it is hidden again; none: not by itself."
+    )
 
 
 @input_type
@@ -173,7 +179,7 @@ class ProductUpdatePayload:
 
 @payload
 class ProductPublishPayload:
-    """The product, visible in the channel."""
+    """The product, shown in the channel now or when its time comes."""
 
     product: Product | None = None
     user_errors: list[UserError] = strawberry.field(default_factory=errors)

@@ -88,17 +88,22 @@ class ProductMutations:
 
     @mutation(requires=Permission.WRITE_PRODUCTS)
     async def product_publish(self, info: Info, input: ProductPublishInput) -> ProductPublishPayload | None:
-        """Show a product in a channel; a draft becomes active."""
+        """Show a product in a channel, now or from an instant on, for good or until another; a draft becomes active.
+
+        The input says all of it: publishing again without an instant drops the one that was set before.
+        """
         context = info.context
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
-            await service.publish(session, product_id, channel_id=channel.id)
+            await service.publish(
+                session, product_id, channel_id=channel.id, at=sent(input.publish_at), until=sent(input.unpublish_at)
+            )
         return ProductPublishPayload(product=await _product(context, product_id))
 
     @mutation(requires=Permission.WRITE_PRODUCTS)
     async def product_unpublish(self, info: Info, input: ProductUnpublishInput) -> ProductUnpublishPayload | None:
-        """Hide a product in a channel."""
+        """Hide a product in a channel and forget its schedule there."""
         context = info.context
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
@@ -270,4 +275,4 @@ async def _with_variants(context: Context, product_id: UUID, variant_ids: list[U
 
 
 async def _own_eye(context: Context) -> queries.Eye:
-    return queries.Eye((await context.channel()).id, sees_hidden=True)
+    return await context.eye(sees_hidden=True)
