@@ -31,10 +31,12 @@ from headless.platform.columns import UtcDateTime
 from headless.pricing import models as _pricing
 from headless.settings import Settings
 from headless.shop import models as _shop
+from headless.teamwork import models as _teamwork
 
 TABLES = (
     _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
     _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _shop,
+    _teamwork,
 )  # fmt: skip
 
 

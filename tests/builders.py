@@ -174,7 +174,7 @@ async def make_product(
     await pricing.set_prices(session, channel_id, prices)
     await ledger.refresh_availability(session, [product_id])
     if is_published:
-        await catalog.publish(session, product_id, channel_id=channel_id)
+        await catalog.publish(session, product_id, channel_id=channel_id, actor="tester")
     return product_id, variant_ids
 
 

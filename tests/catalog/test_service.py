@@ -130,8 +130,10 @@ async def test_update_of_a_stale_version_says_who_was_faster(database: Database,
             await change(database, shop.mug_product, seen, {"title": "Bert's"})
 
     assert caught.value.field == ("expectedVersion",)
-    assert caught.value.message.startswith(
-        f"You saw version {seen}; it is now version {seen + 1}, last changed by anna"
+    at = (await product_of(database, shop.mug_product)).updated_at
+    assert caught.value.message == (
+        f'You saw version {seen}; it is now version {seen + 1}: anna changed title from "Mug" to "Anna\'s" '
+        f"at {at.isoformat(timespec='seconds')}. Read it again and repeat your change."
     )
     assert (await product_of(database, shop.mug_product)).title == "Anna's"
     assert facts.found == []

@@ -165,6 +165,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
         "orderCancel": {"orderId": order["id"], "reason": "STAFF", "restock": True, "idempotencyKey": "key#"},
         "productCreate": {**product_fields, "variants": [{**variant, "selectedOptions": selected}]},
         "productUpdate": {"id": product, "expectedVersion": "product#", **product_fields, "options": []},
+        "productRevert": {"id": product, "expectedVersion": "product#", "toVersion": 1},
         "productPublish": {"id": product, "channel": "default"},
         "productUnpublish": {"id": product, "channel": "default"},
         "productVariantsCreate": {

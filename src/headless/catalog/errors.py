@@ -11,3 +11,7 @@ class OptionsTaken(Refusal):
 
 class TooManyVariants(Refusal):
     """A product has at most 2,048 variants."""
+
+
+class OptionsInUse(Refusal):
+    """Variants use option values that this version didn't have: change or remove these variants first."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from headless.catalog import listing, publication, queries, rules
+from headless.catalog import history, listing, publication, queries, rules
 from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
 from headless.catalog.models import (
     ProductStatus,
@@ -26,7 +27,9 @@ from headless.catalog.rules import Option, Selected
 from headless.platform import clock, ids, outbox
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
-from headless.platform.errors import InvalidInput, NotFound, Refusal, StaleObject, Taken
+from headless.platform.errors import InvalidInput, NotFound, Refusal, Taken
+from headless.teamwork import revisions
+from headless.teamwork.rules import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +157,29 @@ async def write_products(session: Session, planned: Sequence[PlannedProduct], *,
                 for channel_id in channel_ids
             ],
         )
+    for product in planned:
+        revisions.record(session, "product", product.id, version=1, actor=product.row["changed_by"])
     outbox.record(session, *(ProductCreated(product.id) for product in planned))
 
 
 async def update_product(
-    session: Session, product_id: UUID, *, expected_version: int, changes: Mapping[str, Any], actor: str
+    session: Session,
+    product_id: UUID,
+    *,
+    expected_version: int,
+    changes: Mapping[str, Any],
+    actor: str,
+    beside: Sequence[Change] = (),
 ) -> None:
     """Change the named columns of a product, if it is still the version that the caller saw.
+
+    `beside` is what the caller changed of what belongs to the product but isn't in its row, such as its media.
 
     Raises `NotFound`, `StaleObject`, `Taken` or `InvalidInput`.
     """
     current = await locked_product(session, product_id)
     if current.version != expected_version:
-        raise stale(current, expected_version)
+        raise await revisions.stale(session, "product", current, expected_version)
     values = dict(changes)
     if "handle" in values:
         values["handle"] = rules.checked_handle(values["handle"])
@@ -186,13 +199,18 @@ async def update_product(
     except IntegrityError:
         name = "externalReference" if "external_reference" in changes and "handle" not in changes else "handle"
         raise Taken(_taken_message(name), field=(name,)) from None
+    history.record_product(session, current, values, actor=actor, beside=beside)
     outbox.record(session, ProductUpdated(product_id))
 
 
-async def replace_media(session: Session, product_id: UUID, images: Sequence[ImageDraft]) -> None:
-    """Show exactly these pictures, in this order."""
-    await session.execute(delete(media).where(media.c.product_id == product_id))
+async def replace_media(session: Session, product_id: UUID, images: Sequence[ImageDraft]) -> Change:
+    """Show exactly these pictures, in this order; whoever raises the product's version tells there of the change."""
+    gone = await session.execute(
+        delete(media).where(media.c.product_id == product_id).returning(media.c.id, media.c.alt_text, media.c.position)
+    )
+    before = sorted(gone.all(), key=attrgetter("position"))
     await add_first_media(session, {product_id: images})
+    return history.media_change(before, images)
 
 
 async def add_first_media(session: Session, images: Mapping[UUID, Sequence[ImageDraft]]) -> None:
@@ -221,6 +239,7 @@ async def publish(
     channel_id: UUID,
     at: datetime | None = None,
     until: datetime | None = None,
+    actor: str = "system",
 ) -> Sequence[UUID]:
     """Show a product in a channel from an instant, by default now, until another one, by default for good.
 
@@ -245,11 +264,7 @@ async def publish(
     changed = [channel_id] if was_shown != is_shown else []
     was_draft = current.status == ProductStatus.DRAFT
     if was_draft:
-        await session.execute(
-            update(products)
-            .where(products.c.id == product_id)
-            .values(status=ProductStatus.ACTIVE, version=products.c.version + 1, updated_at=now)
-        )
+        await history.change_product(session, current, {"status": ProductStatus.ACTIVE}, actor=actor)
         changed = await listing.published_channels(session, product_id)
     if is_shown and (was_draft or not was_shown):
         outbox.record(session, ProductPublished(product_id, channel_id))
@@ -319,15 +334,6 @@ async def add_to_collection(session: Session, collection_id: UUID, product_ids: 
                 for nth, product_id in enumerate(product_ids, start=1)
             ],
         )
-
-
-def stale(row: Record, expected: int) -> StaleObject:
-    """Tell who changed a record since."""
-    return StaleObject(
-        f"You saw version {expected}; it is now version {row.version}, last changed by {row.changed_by} "
-        f"at {row.updated_at.isoformat(timespec='seconds')}. Read it again and repeat your change.",
-        field=("expectedVersion",),
-    )
 
 
 _TEXTS = ("title", "description_html", "vendor", "product_type", "tags", "seo_title", "seo_description")

@@ -8,18 +8,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from headless.catalog import queries, rules
+from headless.catalog import history, queries, rules
 from headless.catalog.errors import OptionsTaken, TooManyVariants
 from headless.catalog.events import ProductUpdated
 from headless.catalog.models import products, variants
 from headless.catalog.rules import Option, Selected
-from headless.catalog.service import locked_product, option_rows, options_of, selection, stale
+from headless.catalog.service import locked_product, option_rows, options_of, selection
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Taken
+from headless.teamwork import revisions
 
 SALES_TERMS = ("backorder_limit", "is_preorder", "expected_at", "max_per_order", "max_per_customer")
 MEASURES = ("weight_grams", "length_mm", "width_mm", "height_mm")
@@ -185,7 +186,7 @@ async def update_variants(
         if row is None:
             raise NotFound(field=("variants", index, "id"))
         if row.version != expected:
-            raise stale(row, expected).at("variants", index, "expectedVersion")
+            raise (await revisions.stale(session, "variant", row, expected)).at("variants", index, "expectedVersion")
         written = dict(values)
         _check_terms(written, index)
         if "selected_options" in written:
@@ -196,15 +197,21 @@ async def update_variants(
             selections.append(selected)
             written |= selection(selected)
         try:
-            await session.execute(
+            changed = await session.execute(
                 update(variants)
-                .where(variants.c.id == variant_id)
+                .where(variants.c.id == variant_id, variants.c.version == expected)
                 .values(**written, version=variants.c.version + 1, updated_at=at, changed_by=actor)
+                .returning(variants.c.id)
             )
         except IntegrityError as error:
             if "options_key" in str(error.orig):
                 raise OptionsTaken(field=("variants", index, "selectedOptions")) from None
             raise Taken(_TAKEN_JUST_NOW, field=("variants", index)) from None
+        if changed.first() is None:
+            # What makes it a bundle locks the variant alone, and came in between.
+            row = (await session.execute(select(variants).where(variants.c.id == variant_id))).one()
+            raise (await revisions.stale(session, "variant", row, expected)).at("variants", index, "expectedVersion")
+        history.record_variant(session, row, written, actor=actor)
     grown = option_rows(rules.with_values(options, selections))
     if grown != current.options:
         await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
@@ -244,3 +251,5 @@ async def write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) ->
         await session.execute(insert(variants), rows)
     except IntegrityError:
         raise Taken(_TAKEN_JUST_NOW, field=("variants",)) from None
+    for row in rows:
+        revisions.record(session, "variant", row["id"], version=1, actor=row["changed_by"])

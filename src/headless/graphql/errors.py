@@ -11,14 +11,17 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from headless.cart import errors as _cart
 from headless.catalog import errors as _catalog
 from headless.checkout import errors as _checkout
+from headless.graphql.revisions import Revision, revision
 from headless.inventory import errors as _inventory
 from headless.orders import errors as _orders
 from headless.payments import errors as _payments
-from headless.platform.errors import Fault, Refusal, refusals
+from headless.platform.errors import Fault, Refusal, StaleObject, refusals
+from headless.teamwork import errors as _teamwork
+from headless.teamwork.rules import Revised
 
 log = structlog.get_logger(__name__)
 
-REFUSALS = (_cart, _catalog, _checkout, _inventory, _orders, _payments)
+REFUSALS = (_cart, _catalog, _checkout, _inventory, _orders, _payments, _teamwork)
 """Imported so that every refusal is known when the enum is made."""
 
 MOST_ERRORS = 10
@@ -40,6 +43,9 @@ class UserError:
     code: ErrorCode
     field: list[str] | None = strawberry.field(description="The path inside the input, list indices as strings.")
     message: str = strawberry.field(description="What happened and what to do, for people.")
+    revisions: list[Revision] | None = strawberry.field(
+        default=None, description="With STALE_OBJECT: the newest changes since the version that you saw."
+    )
 
 
 def user_error(refusal: Refusal) -> UserError:
@@ -47,7 +53,12 @@ def user_error(refusal: Refusal) -> UserError:
         code=ErrorCode[refusal.code],
         field=list(refusal.field) if refusal.field is not None else None,
         message=refusal.message,
+        revisions=_revisions(refusal) if isinstance(refusal, StaleObject) else None,
     )
+
+
+def _revisions(refusal: StaleObject) -> list[Revision] | None:
+    return [revision(one) for one in refusal.revisions if isinstance(one, Revised)] or None
 
 
 def formatted(error: GraphQLError, *, request_id: str) -> dict[str, Any]:

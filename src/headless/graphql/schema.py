@@ -29,6 +29,7 @@ from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopMutations, ShopQueries
+from headless.graphql.teamwork.reverting import RevisionMutations
 
 Resolver = Callable[[Any, Any], Any]
 
@@ -70,6 +71,7 @@ Mutation = merge_types(
         LocationMutations,
         TransferMutations,
         WaitingMutations,
+        RevisionMutations,
         ShopMutations,
     ),
 )

@@ -7,17 +7,19 @@ from uuid import UUID
 
 from sqlalchemy import delete, exists, insert, or_, select, update
 
-from headless.catalog import service as catalog
+from headless.catalog import history
 from headless.catalog.events import ProductUpdated
 from headless.catalog.models import variants
 from headless.inventory import ledger
 from headless.inventory.errors import BundleInvalid, InvalidQuantity
 from headless.inventory.models import bundle_parts, levels
 from headless.inventory.queries import AVAILABLE
-from headless.platform import clock, outbox
+from headless.platform import clock, ids, outbox
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import NotFound
+from headless.teamwork import revisions
+from headless.teamwork.rules import Change, Json
 
 MOST_PARTS = 50
 MOST_UNITS = 1000
@@ -41,12 +43,14 @@ async def set_parts(
     if bundle is None:
         raise NotFound(field=("variantId",))
     if bundle.version != expected_version:
-        raise catalog.stale(bundle, expected_version)
+        raise await revisions.stale(session, "variant", bundle, expected_version)
     for index, (part_id, units) in enumerate(parts.items()):
         _check_part(rows.get(part_id), units, index, is_self=part_id == variant_id)
     if parts:
         await _check_bundle(session, variant_id)
-    await session.execute(delete(bundle_parts).where(bundle_parts.c.bundle_id == variant_id))
+    c = bundle_parts.c
+    gone = await session.execute(delete(bundle_parts).where(c.bundle_id == variant_id).returning(c.part_id, c.quantity))
+    before = {row.part_id: row.quantity for row in gone}
     if parts:
         await session.execute(
             insert(bundle_parts),
@@ -57,8 +61,14 @@ async def set_parts(
         .where(variants.c.id == variant_id)
         .values(is_bundle=bool(parts), version=variants.c.version + 1, updated_at=clock.now(), changed_by=actor)
     )
+    made_of = Change("bundle_parts", _units(before), _units(parts))
+    history.record_variant(session, bundle, {"is_bundle": bool(parts)}, actor=actor, beside=[made_of])
     await ledger.announce(session, [variant_id])
     outbox.record(session, ProductUpdated(bundle.product_id))
+
+
+def _units(parts: Mapping[UUID, int]) -> Json:
+    return [{"variantId": ids.encode("variant", key), "quantity": parts[key]} for key in sorted(parts)]
 
 
 async def _locked(session: Session, variant_ids: set[UUID]) -> Mapping[UUID, Record]:

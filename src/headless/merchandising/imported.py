@@ -190,14 +190,13 @@ async def update(session: Session, product_id: UUID, item: ImportedProduct, term
             if new_variants
             else []
         )
-    if found.has_new_images:
-        await catalog.replace_media(session, product_id, found.images)
+    beside = [await catalog.replace_media(session, product_id, found.images)] if found.has_new_images else []
     if found.columns or found.has_new_images:
         await service.update_product(
-            session, product_id, expected_version=product.version, changes=found.columns, actor=ACTOR
+            session, product_id, expected_version=product.version, changes=found.columns, actor=ACTOR, beside=beside
         )
     if found.is_turned and _is_shown(item):
-        await service.publish(session, product_id, channel_id=terms.channel.id)
+        await service.publish(session, product_id, channel_id=terms.channel.id, actor=ACTOR)
     elif found.is_turned:
         await service.unpublish(session, product_id, channel_id=terms.channel.id)
     fresh = {key: variant for key, variant in zip(new_ids, found.new, strict=True) if variant.quantity}

@@ -28,6 +28,8 @@ from headless.pricing import service as pricing
 from headless.pricing.events import PriceChanged
 from headless.pricing.service import NewPrice
 from headless.shop import queries as shop_queries
+from headless.teamwork import revisions
+from headless.teamwork.rules import Change
 
 
 class Unset(Enum):
@@ -189,7 +191,7 @@ async def update_variants(
     before = await inventory_queries.sellable_by_variant(session, variant_ids)
     wished = [(change.id, change.expected_version, change.columns) for change in changes]
     await catalog_variants.update_variants(session, product_id, wished, actor=actor)
-    await pricing.set_prices(session, channel.id, await _new_prices(session, changes, channel))
+    await _reprice(session, changes, channel)
     if any({"is_tracked", "backorder_limit"} & change.columns.keys() for change in changes):
         owing = [change.id for change in changes if change.columns.get("backorder_limit")]
         await inventory.ensure_levels(session, owing)
@@ -198,10 +200,16 @@ async def update_variants(
 
 
 async def publish(
-    session: Session, product_id: UUID, *, channel_id: UUID, at: datetime | None = None, until: datetime | None = None
+    session: Session,
+    product_id: UUID,
+    *,
+    channel_id: UUID,
+    at: datetime | None = None,
+    until: datetime | None = None,
+    actor: str = "system",
 ) -> None:
     """Show a product in a channel, as catalog's does; whoever watches its stock or prices hears of it."""
-    changed = await catalog.publish(session, product_id, channel_id=channel_id, at=at, until=until)
+    changed = await catalog.publish(session, product_id, channel_id=channel_id, at=at, until=until, actor=actor)
     await tell_watchers(session, {product_id: changed})
 
 
@@ -212,10 +220,18 @@ async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> 
 
 
 async def update_product(
-    session: Session, product_id: UUID, *, expected_version: int, changes: Mapping[str, Any], actor: str
+    session: Session,
+    product_id: UUID,
+    *,
+    expected_version: int,
+    changes: Mapping[str, Any],
+    actor: str,
+    beside: Sequence[Change] = (),
 ) -> None:
     """Do what catalog's does; when the status changes, whoever watches its stock or prices hears."""
-    await catalog.update_product(session, product_id, expected_version=expected_version, changes=changes, actor=actor)
+    await catalog.update_product(
+        session, product_id, expected_version=expected_version, changes=changes, actor=actor, beside=beside
+    )
     if "status" in changes:
         channel_ids = [row.id for row in await shop_queries.all_channels(session)]
         await tell_watchers(session, {product_id: channel_ids})
@@ -261,7 +277,8 @@ def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPric
     return prices
 
 
-async def _new_prices(session: Session, changes: Sequence[VariantChange], channel: Record) -> Mapping[UUID, NewPrice]:
+async def _reprice(session: Session, changes: Sequence[VariantChange], channel: Record) -> None:
+    """Write the prices that changes bring, and have each variant's history tell of its own."""
     priced = [
         (index, change)
         for index, change in enumerate(changes)
@@ -286,7 +303,19 @@ async def _new_prices(session: Session, changes: Sequence[VariantChange], channe
         new[change.id] = NewPrice(amount or 0, compare_at)
     if problems:
         raise Refused(problems)
-    return new
+    await pricing.set_prices(session, channel.id, new)
+    for variant_id, price in new.items():
+        revisions.add(session, "variant", variant_id, *_price_changes(known.get(variant_id), price, channel))
+
+
+def _price_changes(row: Record | None, price: NewPrice, channel: Record) -> list[Change]:
+    def told(amount: int | None) -> str | None:
+        return None if amount is None else str(money.Money(amount, channel.currency_code))
+
+    old = (told(row.amount), told(row.compare_at_amount)) if row is not None else (None, None)
+    names = (f"price.{channel.handle}", f"compare_at_price.{channel.handle}")
+    new = (told(price.amount), told(price.compare_at_amount))
+    return [Change(*one) for one in zip(names, old, new, strict=True) if one[1] != one[2]]
 
 
 def _parsed(value: Decimal | None, currency: str, problems: list[Refusal], at: tuple[str | int, ...]) -> int | None:

@@ -75,6 +75,9 @@ class Taken(Refusal):
 class StaleObject(Refusal):
     """The record changed since you read it. Read it again and repeat your change."""
 
+    revisions: Sequence[object] = ()
+    """What was changed since, where a history is kept."""
+
 
 class IdempotencyKeyRequired(Refusal):
     """This mutation moves money or stock: send an idempotencyKey of your making, the same one on every retry."""

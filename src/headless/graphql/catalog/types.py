@@ -18,6 +18,7 @@ from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, page, selected_names
 from headless.graphql.scalars import URL
+from headless.graphql.teamwork.histories import history_of
 from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
 from headless.platform.db import Record
@@ -100,6 +101,7 @@ class ProductVariant(Node):
     version: int
     created_at: datetime
     updated_at: datetime
+    revisions = history_of("variant")
 
     @field
     def price(self: models.Variant, info: Info) -> Money | None:
@@ -198,6 +200,7 @@ class Product(Node):
     version: int
     created_at: datetime
     updated_at: datetime
+    revisions = history_of("product")
 
     @field
     def published_at(self: Any, info: Info) -> datetime | None:
@@ -309,6 +312,7 @@ class Collection(Node):
     description_html: str
     version: int
     updated_at: datetime
+    revisions = history_of("collection")
 
     @field
     async def products(

@@ -97,7 +97,12 @@ class ProductMutations:
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
             await service.publish(
-                session, product_id, channel_id=channel.id, at=sent(input.publish_at), until=sent(input.unpublish_at)
+                session,
+                product_id,
+                channel_id=channel.id,
+                at=sent(input.publish_at),
+                until=sent(input.unpublish_at),
+                actor=context.actor.name,
             )
         return ProductPublishPayload(product=await _product(context, product_id))
 

@@ -1,0 +1,1 @@
+"""What people do together on records: their history, their comments, their checklist."""

@@ -1,0 +1,45 @@
+"""How does a product become again what it was? By a new version, with the fields of an earlier one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from headless.catalog import history
+from headless.catalog import service as catalog
+from headless.catalog.errors import OptionsInUse
+from headless.merchandising import service
+from headless.platform.db import Session
+from headless.platform.errors import InvalidInput, Taken
+from headless.teamwork import revisions
+
+
+async def revert_product(
+    session: Session, product_id: UUID, *, expected_version: int, to_version: int, actor: str
+) -> None:
+    """Give a product's own fields the values that they had in an earlier version.
+
+    So do the order and the alt texts of pictures that are still there. Variants, prices, stock and publication stay.
+
+    Raises `NotFound`, `StaleObject`, `VersionUnknown`, `InvalidInput`, `Taken` or `OptionsInUse`.
+    """
+    current = await catalog.locked_product(session, product_id)
+    if current.version != expected_version:
+        raise await revisions.stale(session, "product", current, expected_version)
+    if to_version == expected_version:
+        message = "The product has this version already: name an earlier one."
+        raise InvalidInput(message, field=("toVersion",))
+    values = await revisions.values_at(session, "product", current, to_version)
+    beside = [await history.restore_media(session, product_id, values["media"])] if "media" in values else []
+    changes = history.restored(values)
+    try:
+        await service.update_product(
+            session, product_id, expected_version=expected_version, changes=changes, actor=actor, beside=beside
+        )
+    except Taken as refusal:
+        name = (refusal.field or ("handle",))[0]
+        message = f"Another product has the {name} of version {to_version} now. Change that one first."
+        raise Taken(message, field=("toVersion",)) from None
+    except InvalidInput as refusal:
+        if refusal.field != ("options",):
+            raise
+        raise OptionsInUse(field=("toVersion",)) from None

@@ -1,0 +1,9 @@
+"""What can teamwork refuse?"""
+
+from __future__ import annotations
+
+from headless.platform.errors import Refusal
+
+
+class VersionUnknown(Refusal):
+    """The record's history doesn't reach back to this version, or never had it."""

@@ -1,0 +1,34 @@
+"""Which tables hold the history of records?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from headless.platform import columns
+
+
+class Revision(SQLModel, table=True):
+    """How a record came to be a version: who changed which fields, from what to what. Both hold the same fields.
+
+    A record is named by the prefix of its id and its id. The first version changed nothing.
+    """
+
+    __tablename__ = "revision"
+    __table_args__ = (UniqueConstraint("record_type", "record_id", "version"),)
+
+    id: UUID = Field(primary_key=True)
+    record_type: str
+    record_id: UUID
+    version: int
+    actor: str
+    changed_at: datetime = Field(sa_type=columns.UtcDateTime)
+    before: dict[str, Any] = Field(sa_column=Column(columns.Json, nullable=False))
+    after: dict[str, Any] = Field(sa_column=Column(columns.Json, nullable=False))
+
+
+revisions = columns.table_of(Revision)
