@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headless.cli import running
+from headless.cli import exporting, running
 
 if TYPE_CHECKING:
     from headless.merchandising.importing import ImportReport
@@ -30,6 +30,7 @@ tokens = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=T
 doctors = typer.Typer(help="Check whether everything is in order.", invoke_without_command=True)
 app.add_typer(doctors, name="doctor")
 app.add_typer(imports, name="import")
+app.add_typer(exporting.exports, name="export")
 app.add_typer(tokens, name="token")
 
 
@@ -138,6 +139,7 @@ def import_products(
                         channel_handle=channel,
                         is_dry_run=dry_run,
                         with_stock=stock,
+                        media_url=f"{settings.base_url}/media/",
                         on_progress=show,
                     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from headless.inventory.service import Change
 from headless.merchandising import differences, service
 from headless.merchandising.service import MadeProduct, NewProduct, NewVariant, VariantChange
 from headless.merchandising.shopify_csv import ImportedProduct, ImportedVariant
+from headless.merchandising.shopify_rows import is_web_address
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, Refusal, Refused
 from headless.pricing import queries as pricing_queries
@@ -38,6 +39,13 @@ class Terms:
     """Where the file's quantities lie."""
     with_stock: bool
     """Whether known variants' stock is set, too."""
+    media_url: str = ""
+    """Where the shop shows its own pictures, such as `https://shop.example/media/`."""
+
+    def address_of(self, url: str) -> str | None:
+        """A picture's web address; None when it has none that a file can hold."""
+        address = url if is_web_address(url) else f"{self.media_url}{url}"
+        return address.strip() if is_web_address(address.strip()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ def differing(known: Known | None, item: ImportedProduct, terms: Terms) -> Diffe
     if known is None:
         message = "The product isn't listed in this channel, so it can't get prices there."
         raise InvalidInput(message, field=("handle",))
-    product = known.product
+    product, item = known.product, _with_own_pictures(item, known, terms)
     options = tuple(Option(option["name"], tuple(option["values"])) for option in product.options)
     differences.check_option_names(options, item)
     pairs, new = differences.matched(options, known.variants, item.variants)
@@ -173,9 +181,25 @@ def differing(known: Known | None, item: ImportedProduct, terms: Terms) -> Diffe
     )
 
 
+def _with_own_pictures(item: ImportedProduct, known: Known, terms: Terms) -> ImportedProduct:
+    """Know the shop's own pictures again, which a file names by their web addresses."""
+    own = {address: row.url for row in known.media if (address := terms.address_of(row.url)) not in {None, row.url}}
+    if not own:
+        return item
+    return replace(
+        item,
+        images=tuple(replace(image, url=own.get(image.url, image.url)) for image in item.images),
+        variants=tuple(
+            replace(each, image_url=own.get(each.image_url or "", each.image_url)) for each in item.variants
+        ),
+    )
+
+
 async def update(session: Session, product_id: UUID, item: ImportedProduct, terms: Terms) -> bool:
     """Bring a known product to what the file says; answer whether anything differed."""
     known = (await known_products(session, [product_id], terms)).get(product_id)
+    if known is not None:
+        item = _with_own_pictures(item, known, terms)
     found = differing(known, item, terms)
     if known is None or not found:
         return False

@@ -69,6 +69,7 @@ async def import_products(
     channel_handle: str | None = None,
     is_dry_run: bool = False,
     with_stock: bool = False,
+    media_url: str = "",
     on_progress: Callable[[ImportReport], None] = lambda _report: None,
 ) -> ImportReport:
     """Make or update products by their handles, new ones many at once; running it again goes on.
@@ -77,10 +78,10 @@ async def import_products(
     values, else by their SKU; those that the file doesn't name stay, and so do pictures where it names none. A new
     variant's quantity goes to the active location of the lowest position; a known one's is set there only
     `with_stock`. A dry run checks everything in the same way and keeps nothing. A product is written whole or not at
-    all, and one that is refused doesn't stop the others. Raises `BadUserInput` for an unknown channel, and
-    `Unavailable`.
+    all, and one that is refused doesn't stop the others. Pictures below `media_url` are the
+    shop's own. Raises `BadUserInput` for an unknown channel, and `Unavailable`.
     """
-    terms = await terms_of(database, channel_handle=channel_handle, with_stock=with_stock)
+    terms = await terms_of(database, channel_handle=channel_handle, with_stock=with_stock, media_url=media_url)
     report = ImportReport()
     with closing(FirstLines()) as first_lines:
         for chunk in chunks(read_items):
@@ -98,13 +99,15 @@ async def import_products(
     return report
 
 
-async def terms_of(database: Database, *, channel_handle: str | None, with_stock: bool) -> Terms:
-    """Read what is the same for all products of an import; raises `BadUserInput` for an unknown channel."""
+async def terms_of(
+    database: Database, *, channel_handle: str | None, with_stock: bool = False, media_url: str = ""
+) -> Terms:
+    """Read what is the same for all products of a file; raises `BadUserInput` for an unknown channel."""
     async with database.reading() as session:
         channel = await shop_queries.channel(session, channel_handle)
         places = await inventory_queries.location_page(session, pages.Window(limit=pages.MAXIMUM))
     location_id = next((place.id for place in places.rows if place.is_active), None)
-    return Terms(channel, location_id, with_stock)
+    return Terms(channel, location_id, with_stock, media_url)
 
 
 def chunks(items: Iterable[ImportedProduct | RowProblem]) -> Iterator[list[ImportedProduct | RowProblem]]:

@@ -11,8 +11,9 @@ from headless.merchandising.csv_records import Record, Unreadable
 
 Status = Literal["DRAFT", "ACTIVE", "ARCHIVED"]
 
-# Shopify's long-standing column names, and those with other names, of which the first one a file has is used.
-OPTION_SLOTS: Final = (1, 2, 3)
+# Shopify's long-standing column names, and those with other names, of which the first one a file has is used. Shopify
+# knows three options; ours may have five, in columns that it passes over.
+OPTION_SLOTS: Final = (1, 2, 3, 4, 5)
 _NAMES: Final = (
     *("Handle", "Title", "Body (HTML)", "Vendor", "Type", "Tags", "Published", "Status"),
     *(f"Option{slot} {part}" for slot in OPTION_SLOTS for part in ("Name", "Value")),
@@ -187,21 +188,27 @@ def barcode(row: Row, found: list[RowProblem]) -> str | None:
 def code(text: str) -> str | None:
     """Read a SKU or barcode; blank means that there is none."""
     # Spreadsheets and exports put an apostrophe before digits to keep their leading zeros.
-    is_protected = text.startswith("'") and text[1:].isdecimal()
+    is_protected = text.startswith("'") and (text[1:].isdecimal() or bool(_SCIENTIFIC.fullmatch(text[1:])))
     return text[is_protected:] or None
+
+
+def protected(text: str) -> str:
+    """Write a barcode so that it isn't taken for a number that a spreadsheet has rounded."""
+    return f"'{text}" if _SCIENTIFIC.fullmatch(text) else text
 
 
 def web_address(row: Row, column: str, problems: list[RowProblem]) -> str | None:
     """Read an http or https address."""
     text = row[column]
-    if not text or _is_web_address(text):
+    if not text or is_web_address(text):
         return text or None
     message = f"{quoted(text)} is left out, for it is no web address; write one that starts with https:// or http://."
     problems.append(row.problem(column, message))
     return None
 
 
-def _is_web_address(text: str) -> bool:
+def is_web_address(text: str) -> bool:
+    """Tell an http or https address from other texts."""
     try:
         address = urlsplit(text)
     except ValueError:
