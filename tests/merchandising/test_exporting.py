@@ -4,6 +4,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from headless.merchandising import exporting, opening, service
 from headless.merchandising.importing import ImportReport, import_products, terms_of
 from headless.merchandising.service import NewProduct, NewVariant
 from headless.merchandising.shopify_csv import decode, read
+from headless.platform import clock
 from headless.platform.db import Database
 from headless.pricing.models import prices
 from headless.shop import queries as shop_queries
@@ -94,6 +96,19 @@ async def test_import_of_an_export_into_its_own_shop_changes_nothing(database: D
 
     assert (report.unchanged, report.created, report.updated, report.problems) == (6, 0, 0, [])
     assert f"{OWN}files/a.jpg,1,A" in first
+    assert await exported(database) == first
+
+
+async def test_schedule_outlives_an_export_and_its_import(database: Database, shop: Shop) -> None:
+    async with database.transaction() as session:
+        at = clock.now() + timedelta(days=1)
+        await service.publish(session, shop.secret_product, channel_id=shop.channel_id, at=at)
+    first = await exported(database)
+
+    report = await imported(database, first)
+
+    assert "secret,Secret,,,,,false," in first
+    assert report.unchanged == 5
     assert await exported(database) == first
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from headless.catalog import publication
 from headless.catalog import queries as catalog_queries
 from headless.catalog.models import ProductStatus, products
 from headless.catalog.queries import Eye, ProductSortKey
@@ -18,7 +19,7 @@ from headless.inventory.rules import Stock
 from headless.merchandising import shopify_rows, shopify_writing
 from headless.merchandising.imported import Terms
 from headless.merchandising.shopify_csv import ImportedImage, ImportedProduct, ImportedVariant
-from headless.platform import pages
+from headless.platform import clock, pages
 from headless.platform.db import Database, Record, Session
 from headless.platform.money import Money
 from headless.pricing import queries as pricing_queries
@@ -108,7 +109,7 @@ def _product(
         product_type=_cell(row.product_type),
         # A comma parts tags in a file, and can't be in one.
         tags=tuple(dict.fromkeys(part for tag in row.tags for each in tag.split(",") if (part := _cell(each)))),
-        is_published=is_shown(row),
+        is_published=publication.in_force(row, clock.now()) and row.status == ProductStatus.ACTIVE,
         status=row.status,
         options=tuple((name, tuple(values[name])) for name in names),
         variants=tuple(made),
@@ -116,11 +117,6 @@ def _product(
         seo_title=_cell(row.seo_title),
         seo_description=_cell(row.seo_description),
     )
-
-
-def is_shown(product: Record) -> bool:
-    """Whether shoppers see a product, joined with its listing, now."""
-    return bool(product.is_published) and product.status == ProductStatus.ACTIVE
 
 
 def _variant(

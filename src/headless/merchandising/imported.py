@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
+from headless.catalog import publication
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.models import ProductStatus
@@ -22,6 +23,7 @@ from headless.merchandising import differences, service
 from headless.merchandising.service import MadeProduct, NewProduct, NewVariant, VariantChange
 from headless.merchandising.shopify_csv import ImportedProduct, ImportedVariant
 from headless.merchandising.shopify_rows import is_web_address
+from headless.platform import clock
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, Refusal, Refused
 from headless.pricing import queries as pricing_queries
@@ -176,7 +178,7 @@ def differing(known: Known | None, item: ImportedProduct, terms: Terms) -> Diffe
         images=images,
         has_new_images=has_new_images,
         columns=differences.product_changes(product, item, differences.wanted_options(options, item, others)),
-        is_turned=_is_shown(item) != product.is_published,
+        is_turned=_is_turned(item, product),
         counted=counted,
     )
 
@@ -265,6 +267,12 @@ def check_weights(item: ImportedProduct) -> None:
 def _is_shown(item: ImportedProduct) -> bool:
     # What is published as a draft is to be shown once it is active: publishing it here would make it so.
     return item.is_published and item.status == ProductStatus.ACTIVE
+
+
+def _is_turned(item: ImportedProduct, product: Record) -> bool:
+    # A publication that is yet to begin shows nothing and isn't undone; nor is one of a draft that stays one.
+    matters = ProductStatus.ACTIVE in {item.status, product.status}
+    return matters and _is_shown(item) != publication.in_force(product, clock.now())
 
 
 def _ids_by_url(images: Sequence[ImageDraft]) -> Mapping[str, UUID]:
