@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headless.cart import rules
-from headless.cart.errors import CardNumberRefused
 from headless.cart.rules import Line, Offer
 from headless.inventory.errors import InvalidQuantity
 from headless.platform.errors import InvalidInput
+from headless.platform.texts import CardNumberRefused, checked_text
 
 VARIANT, OTHER, RATE = UUID(int=1), UUID(int=2), UUID(int=3)
 OFFER = Offer(VARIANT, UUID(int=9), "Mug", "Blue", "MUG", 1290, None, 5)
@@ -82,7 +82,7 @@ CARDS = ["4111111111111111", "5555 5555 5555 4444", "3782-822463-10005", "6011 0
 @pytest.mark.parametrize("around", ["{}", "Please charge {}, thanks", "card:{}!", "exp 12/30 {}"])
 def test_card_numbers_are_refused(card: str, around: str) -> None:
     with pytest.raises(CardNumberRefused) as caught:
-        rules.checked_text(around.format(card), "note")
+        checked_text(around.format(card), "note")
 
     assert caught.value.field == ("note",)
 
@@ -101,13 +101,13 @@ def test_card_numbers_are_refused(card: str, around: str) -> None:
     ],
 )
 def test_other_numbers_are_not(text: str) -> None:
-    assert rules.checked_text(text, "note") == text
+    assert checked_text(text, "note") == text
 
 
 @pytest.mark.parametrize("text", ["x" * 5001, "a\0b"])
 def test_unfit_texts_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
-        rules.checked_text(text, "note")
+        checked_text(text, "note")
 
 
 @pytest.mark.parametrize("email", ["marie@example.com", " marie@example.com ", "a.b+c@sub.example.co", "ü@exämple.de"])

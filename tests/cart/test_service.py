@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from headless.cart import queries, service
-from headless.cart.errors import CardNumberRefused, DeliveryOptionUnavailable, TooManyLines
+from headless.cart.errors import DeliveryOptionUnavailable, TooManyLines
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Address, Attributes, Line, Wanted
 from headless.cart.rules import Notice as CartWarning
@@ -17,6 +17,7 @@ from headless.inventory.errors import InvalidQuantity
 from headless.platform import clock
 from headless.platform.db import Database
 from headless.platform.errors import InvalidInput, NotFound
+from headless.platform.texts import CardNumberRefused
 from headless.pricing import service as pricing
 from headless.pricing.service import NewPrice
 from tests.builders import MONTH, Form, Shop, cart_with, lines_of, make_product, recording, sellable, stock

@@ -41,6 +41,7 @@ PREFIXES = (
     "delivery_option",
     "transfer",
     "stock_request",
+    "comment",
 )
 INCOMPRESSIBLE = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789ÄÖÜßéø漢字", k=12_000))
 TEXTS = [
@@ -122,6 +123,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
     )
     order_line, main = order["lines"]["nodes"][0]["id"], of("location", shop.main_id)
     transfer, waiting = await transfer_and_request(api, shop, token)
+    comment = await commented(api, product, token)
     attributes = [{"key": "k", "value": "v"}]
     address = {"countryCode": "DE", "lastName": "Curie", "address1": "Hauptstr. 1", "city": "Berlin", "phone": "030"}
     change = {"variantId": mug, "locationId": main, "name": "available", "changeFromQuantity": None}
@@ -165,6 +167,11 @@ async def scene(api: Api, shop: Shop) -> Scene:
         "orderCancel": {"orderId": order["id"], "reason": "STAFF", "restock": True, "idempotencyKey": "key#"},
         "productCreate": {**product_fields, "variants": [{**variant, "selectedOptions": selected}]},
         "productUpdate": {"id": product, "expectedVersion": "product#", **product_fields, "options": []},
+        "commentAdd": {"subjectId": product, "body": "Hm", "parentId": comment, "mentions": ["Robot"]},
+        "commentUpdate": {"id": comment, "body": "Hm", "mentions": ["Robot"]},
+        "commentResolve": {"id": comment},
+        "commentReopen": {"id": comment},
+        "commentDelete": {"id": comment},
         "productRevert": {"id": product, "expectedVersion": "product#", "toVersion": 1},
         "productPublish": {"id": product, "channel": "default"},
         "productUnpublish": {"id": product, "channel": "default"},
@@ -215,9 +222,20 @@ async def scene(api: Api, shop: Shop) -> Scene:
     samples["versions"] = {"product": product, "variant": of("variant", shop.shirt_small), "location": main}
     samples["Query.inventoryTransfer"] = {"id": transfer}
     samples["Query.cart"] = {"id": cart}
+    samples["Query.comments"] = {"subjectId": product}
     samples["Query.node"] = {"id": mug}
     samples["Query.nodes"] = {"ids": [mug, product]}
     return Scene(samples)
+
+
+async def commented(api: Api, subject: str, token: str) -> str:
+    """The id of a comment."""
+    made = await api.execute(
+        'mutation($id: ID!) { commentAdd(input: {subjectId: $id, body: "Hm"}) { comment { id } } }',
+        {"id": subject},
+        token=token,
+    )
+    return str(made.data["commentAdd"]["comment"]["id"])
 
 
 async def transfer_and_request(api: Api, shop: Shop, token: str) -> tuple[str, str]:

@@ -49,6 +49,11 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         {"place": of("location", shop.main_id), "poster": of("variant", shop.poster)},
         token=token,
     )
+    comment = await api.execute(
+        'mutation($id: ID!) { commentAdd(input: {subjectId: $id, body: "Hm"}) { comment { id } } }',
+        {"id": of("product", shop.mug_product)},
+        token=token,
+    )
     waiting = await api.execute("{ stockRequests { nodes { id } } }", token=token)
     wanted = {
         of("variant", shop.mug): "ProductVariant",
@@ -64,8 +69,9 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         transfer.data["inventoryTransferCreate"]["transfer"]["id"]: "InventoryTransfer",
         waiting.data["stockRequests"]["nodes"][0]["id"]: "StockRequest",
         of("collection", collection): "Collection",
+        comment.data["commentAdd"]["comment"]["id"]: "Comment",
     }
-    staff_only = {"Order", "Checkout", "Fulfillment", "Location", "InventoryTransfer", "StockRequest"}
+    staff_only = {"Order", "Checkout", "Fulfillment", "Location", "InventoryTransfer", "StockRequest", "Comment"}
 
     found = await api.execute(NODES, {"ids": list(wanted)}, token=token)
     public = await api.execute(NODES, {"ids": list(wanted)})

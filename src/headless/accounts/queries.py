@@ -34,6 +34,12 @@ async def actors_by_id(session: Session, token_ids: Sequence[UUID]) -> Mapping[U
     return {row.id: _actor(row) for row in await session.execute(wanted)}
 
 
+async def known_names(session: Session, names: Sequence[str]) -> frozenset[str]:
+    """Which of these names valid tokens have."""
+    c = api_tokens.c
+    return frozenset(await session.scalars(select(c.name).where(any_of(c.name, names), c.revoked_at.is_(None))))
+
+
 async def all_tokens(session: Session) -> Sequence[Record]:
     return (await session.execute(select(api_tokens).order_by(api_tokens.c.id))).all()
 

@@ -13,10 +13,6 @@ class TooManyLines(Refusal):
     """A cart holds at most 250 lines."""
 
 
-class CardNumberRefused(Refusal):
-    """This text looks like a card number. Card numbers never go here: pay with a provider's token."""
-
-
 class NoLines(Refusal):
     """The cart is empty. Add something to it."""
 

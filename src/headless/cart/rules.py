@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from headless.cart.errors import (
-    CardNumberRefused,
     DeliveryAddressMissing,
     DeliveryOptionMissing,
     DeliveryOptionUnavailable,
@@ -21,14 +20,12 @@ from headless.cart.errors import (
 )
 from headless.inventory.errors import InvalidQuantity, MaxQuantityExceeded, OutOfStock
 from headless.platform.errors import InvalidInput, Refusal
+from headless.platform.texts import checked_text
 from headless.pricing.rules import MAX_UNITS
 
 MAX_LINES = 250
 MAX_ATTRIBUTES = 50
-MAX_TEXT = 5000
 EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]{2,}")
-DIGITS = re.compile(r"\d(?:[ -]?\d){12,}")
-CARD_LENGTHS = range(13, 20)
 
 Attributes = tuple[tuple[str, str], ...]
 
@@ -126,16 +123,6 @@ def checked_email(email: str) -> str:
     return email
 
 
-def checked_text(text: str, *path: str | int, longest: int = MAX_TEXT) -> str:
-    """Refuse texts that are too long, hold control characters or a card number (PCI DSS: none may be stored)."""
-    if len(text) > longest or "\0" in text:
-        message = f"A text here has at most {longest} characters and no NUL."
-        raise InvalidInput(message, field=path)
-    if any(_holds_card_number(match.group()) for match in DIGITS.finditer(text)):
-        raise CardNumberRefused(field=path)
-    return text
-
-
 def checked_attributes(attributes: Iterable[tuple[str, str]], *path: str | int) -> Attributes:
     checked = tuple(
         (checked_text(key.strip(), *path, longest=255), checked_text(value, *path)) for key, value in attributes
@@ -194,21 +181,3 @@ def _line_problems(lines: Sequence[Line]) -> list[Refusal]:
 def _about(line: Line, refusal: Refusal) -> Refusal:
     refusal.target = line.id
     return refusal
-
-
-def _holds_card_number(text: str) -> bool:
-    """Whether neighboring groups of digits make a card number together: others may stand around them."""
-    groups = re.split("[ -]", text)
-    for start in range(len(groups)):
-        number = ""
-        for group in groups[start : start + CARD_LENGTHS.stop]:
-            number += group
-            if len(number) in CARD_LENGTHS and _is_card_number(number):
-                return True
-    return False
-
-
-def _is_card_number(text: str) -> bool:
-    digits = [int(char) for char in text]
-    doubled = [sum(divmod(2 * digit, 10)) if index % 2 else digit for index, digit in enumerate(reversed(digits))]
-    return sum(doubled) % 10 == 0 and len(set(digits)) > 1

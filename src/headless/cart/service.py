@@ -20,6 +20,7 @@ from headless.fulfillment import queries as fulfillment_queries
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound
+from headless.platform.texts import checked_text
 from headless.pricing.models import prices
 from headless.pricing.rules import MAX_UNITS
 
@@ -186,7 +187,7 @@ def buyer(*, email: Any = UNSET, phone: Any = UNSET, country_code: Any = UNSET) 
         except InvalidInput as refusal:
             raise refusal.at("buyerIdentity", "email") from None
     if phone is not UNSET:
-        values["phone"] = rules.checked_text(phone, "buyerIdentity", "phone", longest=40) if phone else None
+        values["phone"] = checked_text(phone, "buyerIdentity", "phone", longest=40) if phone else None
     if country_code is not UNSET:
         values["country_code"] = country_code
     return values
@@ -195,14 +196,14 @@ def buyer(*, email: Any = UNSET, phone: Any = UNSET, country_code: Any = UNSET) 
 def address(name: str, given: Address) -> dict[str, Any]:
     """Column values for the delivery or billing address."""
     checked = {
-        part: rules.checked_text(value.strip(), "address", longest=255) if isinstance(value, str) else value
+        part: checked_text(value.strip(), "address", longest=255) if isinstance(value, str) else value
         for part, value in asdict(given).items()
     }
     return {name: checked}
 
 
 def note(text: str) -> dict[str, Any]:
-    return {"note": rules.checked_text(text, "note")}
+    return {"note": checked_text(text, "note")}
 
 
 def attributes(given: Iterable[tuple[str, str]]) -> dict[str, Any]:

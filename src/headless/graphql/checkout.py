@@ -9,7 +9,6 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.cart import queries as cart_queries
-from headless.cart.rules import checked_text
 from headless.checkout import completion, models, queries, rules, service
 from headless.checkout.completion import Wish
 from headless.checkout.rules import CheckoutStatus
@@ -27,6 +26,7 @@ from headless.platform import failpoints, idempotency
 from headless.platform.db import Record
 from headless.platform.errors import Fault, InvalidInput, Refusal, Refused
 from headless.platform.idempotency import Claim
+from headless.platform.texts import checked_text
 
 strawberry.enum(CheckoutStatus, description="Where a checkout stands.")
 LONGEST_TOKEN = 500

@@ -4,7 +4,8 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar, dataclass_transform, get_args, overload
+from enum import Enum
+from typing import Any, Final, TypeVar, dataclass_transform, get_args, overload
 
 import strawberry
 from sqlmodel import SQLModel
@@ -17,9 +18,20 @@ from headless.platform.db import SerializationFailure
 from headless.platform.errors import Forbidden, NotFound, Refusal, Refused, Unauthenticated
 
 T = TypeVar("T")
-Requirement = Permission | None
+
+
+class Signed(Enum):
+    """The type of `STAFF`."""
+
+    IN = "IN"
+
+
+Requirement = Permission | Signed | None
 PUBLIC: Requirement = None
 """Whoever reaches the field may have it; which objects are reached is the queries' business."""
+
+STAFF: Final = Signed.IN
+"""Whoever is signed in: what more it takes depends on the record that is named, and the resolver asks for it."""
 
 DECLARED: dict[str, Requirement] = {}
 """Every field of a root type with what it requires: one that isn't here fails the schema's tests."""
@@ -131,7 +143,7 @@ def check(context: Context, requires: Requirement) -> None:
         return
     if context.actor.is_anonymous:
         raise Unauthenticated
-    if not context.actor.may(requires):
+    if isinstance(requires, Permission) and not context.actor.may(requires):
         message = f"This needs the permission {requires.value}."
         raise Forbidden(message)
 

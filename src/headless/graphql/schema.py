@@ -29,6 +29,7 @@ from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopMutations, ShopQueries
+from headless.graphql.teamwork.commenting import CommentAdded, CommentMutations, CommentQueries, CommentSubscription
 from headless.graphql.teamwork.reverting import RevisionMutations
 
 Resolver = Callable[[Any, Any], Any]
@@ -58,7 +59,17 @@ class _Schema(strawberry.Schema):
 
 
 Query = merge_types(
-    "Query", (ShopQueries, CatalogQueries, CartQueries, OrderQueries, InventoryQueries, OperationsQueries, NodeQueries)
+    "Query",
+    (
+        ShopQueries,
+        CatalogQueries,
+        CartQueries,
+        OrderQueries,
+        InventoryQueries,
+        OperationsQueries,
+        CommentQueries,
+        NodeQueries,
+    ),
 )
 Mutation = merge_types(
     "Mutation",
@@ -72,6 +83,7 @@ Mutation = merge_types(
         TransferMutations,
         WaitingMutations,
         RevisionMutations,
+        CommentMutations,
         ShopMutations,
     ),
 )
@@ -79,8 +91,8 @@ Mutation = merge_types(
 strawberry_schema = _Schema(
     query=Query,
     mutation=Mutation,
-    subscription=Subscription,
-    types=list(EVENTS),
+    subscription=merge_types("Subscription", (Subscription, CommentSubscription)),
+    types=[*EVENTS, CommentAdded],
     directives=[in_context],
     config=StrawberryConfig(scalar_map=SCALARS, info_class=strawberry.Info),
 )

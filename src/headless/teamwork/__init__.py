@@ -1,1 +1,1 @@
-"""Owns what people leave behind on records: revisions. Knows a record only by its kind, its id and JSON."""
+"""Owns what people leave behind on records: revisions, comments. Knows a record only by its kind, its id and JSON."""

@@ -1,4 +1,4 @@
-"""Which tables hold the history of records?"""
+"""Which tables hold the history of records and what people say of them?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, UniqueConstraint
+from sqlalchemy import Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from headless.platform import columns
@@ -32,3 +32,27 @@ class Revision(SQLModel, table=True):
 
 
 revisions = columns.table_of(Revision)
+
+
+class Comment(SQLModel, table=True):
+    """What somebody said of a record. One without a parent begins a thread, which is resolved as a whole."""
+
+    __tablename__ = "comment"
+    __table_args__ = (Index("ix_comment_record", "record_type", "record_id", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    record_type: str
+    record_id: UUID
+    parent_id: UUID | None = Field(default=None, foreign_key="comment.id", index=True)
+    author_id: UUID
+    author: str
+    body: str
+    mentions: list[str] = Field(sa_column=Column(columns.Json, nullable=False))
+    created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    edited_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    resolved_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    resolved_by: str | None = None
+
+
+comments = columns.table_of(Comment)

@@ -18,6 +18,7 @@ from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, page, selected_names
 from headless.graphql.scalars import URL
+from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
 from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
@@ -102,6 +103,7 @@ class ProductVariant(Node):
     created_at: datetime
     updated_at: datetime
     revisions = history_of("variant")
+    comments = comments_on("variant")
 
     @field
     def price(self: models.Variant, info: Info) -> Money | None:
@@ -201,6 +203,7 @@ class Product(Node):
     created_at: datetime
     updated_at: datetime
     revisions = history_of("product")
+    comments = comments_on("product")
 
     @field
     def published_at(self: Any, info: Info) -> datetime | None:
@@ -313,6 +316,7 @@ class Collection(Node):
     version: int
     updated_at: datetime
     revisions = history_of("collection")
+    comments = comments_on("collection")
 
     @field
     async def products(

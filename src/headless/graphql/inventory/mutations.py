@@ -7,7 +7,6 @@ from uuid import UUID
 import strawberry
 
 from headless.accounts.rules import Permission
-from headless.cart import rules as cart_rules
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import decoded, mutation
 from headless.graphql.inventory.inputs import (
@@ -26,6 +25,7 @@ from headless.inventory.service import Change
 from headless.platform import idempotency
 from headless.platform.db import Session
 from headless.platform.errors import InvalidInput, Refusal, Refused
+from headless.platform.texts import checked_text
 
 MOST_CHANGES = 250
 LONGEST_REASON = 255
@@ -136,7 +136,7 @@ async def _written(info: Info, operation: str, input: Any, keys: set[Key], write
 
 
 def _why(input: Any, actor: str) -> Why:
-    reason = cart_rules.checked_text(input.reason.strip(), "reason", longest=LONGEST_REASON)
+    reason = checked_text(input.reason.strip(), "reason", longest=LONGEST_REASON)
     if not reason:
         message = "Say why the stock changes: the ledger keeps the reason."
         raise InvalidInput(message, field=("reason",))

@@ -12,6 +12,7 @@ from headless.orders import events as order_events
 from headless.platform import ids
 from headless.platform.errors import BadUserInput, Forbidden, Unauthenticated
 from headless.pricing import events as price_events
+from headless.teamwork import events as comment_events
 
 REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductCreated.topic: Permission.READ_PRODUCTS,
@@ -30,8 +31,10 @@ REQUIRED: Mapping[str, Permission] = {
 """What one must be allowed to read to hear of a topic."""
 PREFIXES: Mapping[str, str] = {"request_id": "stock_request"}
 """Id prefixes that differ from the name in the payload."""
-PRIVATE = frozenset({cart_events.CartChanged.topic})
-"""Topics for nobody here: a cart's id is a secret of its shopper."""
+PRIVATE = frozenset(
+    {cart_events.CartChanged.topic, comment_events.CommentAdded.topic, comment_events.CommentChanged.topic}
+)
+"""Topics for nobody here: a cart's id is a secret of its shopper; who may read a comment depends on its record."""
 
 
 def allowed(actor: Actor, wanted: Sequence[str] | None) -> frozenset[str]:

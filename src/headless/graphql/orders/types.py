@@ -23,6 +23,7 @@ from headless.graphql.money import Money, amount, amount_or_none
 from headless.graphql.nodes import Node
 from headless.graphql.pages import Connection, page
 from headless.graphql.scalars import URL
+from headless.graphql.teamwork.comments import comments_on
 from headless.orders import models, queries, rules
 from headless.orders.rules import OrderCancelReason, OrderFinancialStatus, OrderFulfillmentStatus, OrderStatus
 from headless.payments import models as payment_models
@@ -183,6 +184,7 @@ class Order(Node):
     placed_at: datetime
     updated_at: datetime
     version: int
+    comments = comments_on("order")
 
     @field
     def number(self: models.Order) -> str:
