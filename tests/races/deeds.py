@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 
 from headless.checkout.models import checkouts
 from headless.fulfillment.models import fulfillments
-from headless.inventory.models import movements
+from headless.inventory.models import movements, transfer_lines
 from headless.orders.models import order_lines
 from headless.payments.models import payments, refunds
 from headless.payments.providers.sandbox import charges
@@ -269,6 +269,89 @@ class InventorySet(InventoryAdjust):
     change: ClassVar[Json] = {"quantity": 15}
 
 
+class InventoryMove(InventoryAdjust):
+    name = "inventoryMove"
+
+    async def prepare(self, street: Street) -> Json:
+        _, (thing,) = await street.offer("Thing", 10)
+        origin, target = (
+            {"locationId": ids.encode("location", place)} for place in (street.shop.main_id, street.shop.outlet_id)
+        )
+        move = {"quantity": 5, "from": {**origin, "changeFromQuantity": None}, "to": target}
+        return {"reason": "received", "changes": [{"variantId": variant(thing), **move}]}
+
+    def wrong(self, given: Json) -> tuple[Json, str]:
+        return {**given, "changes": [{**given["changes"][0], "quantity": 1000}]}, "OUT_OF_STOCK"
+
+    async def times(self, street: Street, given: Json) -> int:
+        return await super().times(street, given) // 2
+
+
+class InventoryTransferCreate(Deed):
+    name = "inventoryTransferCreate"
+    shown = "transfer { id status }"
+
+    async def prepare(self, street: Street) -> Json:
+        _, (thing,) = await street.offer("Thing", 10)
+        lines = [{"variantId": variant(thing), "quantity": 5}]
+        return {"destinationId": ids.encode("location", street.shop.main_id), "supplier": "Acme", "lines": lines}
+
+    def other(self, given: Json) -> Json:
+        return {**given, "supplier": "Another"}
+
+    def wrong(self, given: Json) -> tuple[Json, str]:
+        return {**given, "lines": [{**given["lines"][0], "quantity": 0}]}, "INVALID_QUANTITY"
+
+    async def times(self, street: Street, given: Json) -> int:
+        mine = transfer_lines.c.variant_id == ids.decode("variant", given["lines"][0]["variantId"])
+        return await count(street, transfer_lines, mine)
+
+
+class InventoryTransferReceive(Deed):
+    name = "inventoryTransferReceive"
+    shown = "transfer { id status lines { received } }"
+
+    async def prepare(self, street: Street) -> Json:
+        create = InventoryTransferCreate()
+        given = await create.prepare(street)
+        made = await create.do(street.staff, given, new_key())
+        lines = [{"variantId": given["lines"][0]["variantId"], "received": 2}]
+        return {"transferId": made[create.name]["transfer"]["id"], "lines": lines}
+
+    def other(self, given: Json) -> Json:
+        return {**given, "lines": [{**given["lines"][0], "received": 1}]}
+
+    def wrong(self, given: Json) -> tuple[Json, str]:
+        return {**given, "lines": [{**given["lines"][0], "received": 6}]}, "MORE_THAN_SENT"
+
+    async def times(self, street: Street, given: Json) -> int:
+        return await arrivals(street, given["transferId"], "transfer_received")
+
+
+class InventoryTransferCancel(Deed):
+    name = "inventoryTransferCancel"
+    again = "NOT_FOUND"
+    shown = "transfer { id status }"
+
+    async def prepare(self, street: Street) -> Json:
+        return {"transferId": (await InventoryTransferReceive().prepare(street))["transferId"]}
+
+    def other(self, given: Json) -> Json:
+        return {**given, "transferId": ids.encode("transfer", UNKNOWN)}
+
+    def wrong(self, given: Json) -> tuple[Json, str]:
+        return self.other(given), "NOT_FOUND"
+
+    async def times(self, street: Street, given: Json) -> int:
+        return await arrivals(street, given["transferId"], "transfer_cancelled")
+
+
+async def arrivals(street: Street, transfer: str, reason: str) -> int:
+    """How often units of a transfer ceased to be incoming, for a reason."""
+    mine = (movements.c.reference == transfer, movements.c.name == "incoming", movements.c.reason == reason)
+    return await count(street, movements, *mine)
+
+
 DEEDS: Mapping[str, Deed] = {
     made.name: made
     for made in (
@@ -280,5 +363,11 @@ DEEDS: Mapping[str, Deed] = {
         OrderCancel(),
         InventoryAdjust(),
         InventorySet(),
+        InventoryMove(),
+        InventoryTransferCreate(),
+        InventoryTransferReceive(),
+        InventoryTransferCancel(),
     )
 }
+ALIKE = frozenset({"inventoryMove", "inventoryTransferCreate", "inventoryTransferReceive", "inventoryTransferCancel"})
+"""Those that take their key in the same way as `inventoryAdjust`: all their cases are tried when there is time."""
