@@ -14,7 +14,7 @@ from headless.checkout.completion import Wish
 from headless.checkout.concluding import Result
 from headless.checkout.models import checkouts
 from headless.checkout.rules import CheckoutStatus
-from headless.checkout.service import MAX_RENEWALS
+from headless.checkout.service import MAX_RENEWALS, MORE_ACTIONS
 from headless.orders import service as order_service
 from headless.orders.rules import OrderCancelReason
 from headless.payments import service as payments
@@ -289,7 +289,7 @@ async def test_who_never_confirms_does_not_keep_the_stock_for_ever(till: Till) -
     await desk(till.database).start(cart_id, accept_price_changes=False)
     step = await begin(till, builders.wish(cart_id, "action", provider=NAME))
     ends = []
-    for _ in range(MAX_RENEWALS + 3):
+    for _ in range(MAX_RENEWALS + MORE_ACTIONS + 2):
         async with till.database.transaction() as session:
             await session.execute(update(checkouts).values(expires_at=clock.now() + timedelta(seconds=30)))
             await payments.take_over(session, step.payment.id, lease=timedelta(seconds=9))
@@ -297,7 +297,7 @@ async def test_who_never_confirms_does_not_keep_the_stock_for_ever(till: Till) -
         ends.append((await checkout_of(till, cart_id)).expires_at)
 
     soon = clock.now() + timedelta(minutes=5)
-    assert [end > soon for end in ends] == [True] * MAX_RENEWALS + [False] * 3
+    assert [end > soon for end in ends] == [True] * (MAX_RENEWALS + MORE_ACTIONS) + [False] * 2
     await till.settle()
     assert await sellable(till.database, till.goods) == 10
     assert not await till.is_bought(cart_id)
@@ -344,5 +344,29 @@ async def test_outcome_whose_transaction_lost_a_race_is_written_all_the_same(
     assert result is not None
     assert result.order_id is not None
     assert times == 2
+    await till.settle()
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+@pytest.mark.parametrize("answers", [[False, True], [True, False], [None, False, True], [True, None]], ids=str)
+async def test_refund_that_was_carried_out_is_never_unsaid(till: Till, answers: list[bool | None]) -> None:
+    """Several ask for one refund at once, and who heard that it was refused writes first, or last."""
+    cart_id = await till.cart()
+    payment, fresh = await charge(till, cart_id, settled=MANUAL)
+    await write(till, payment, cart_id, STALE["declined"])
+    await cancel(till, cart_id)
+    await write(till, payment, cart_id, fresh)
+    async with till.database.reading() as session:
+        (refund,) = (await session.execute(select(refunds))).all()
+        paid = (await session.execute(select(payment_rows))).one()
+    assert await payments.give_back(till.providers, refund, paid) is True
+
+    for done in answers:
+        async with till.database.transaction() as session:
+            await payments.settle_refund(session, refund, payment=paid, done=done)
+
+    async with till.database.reading() as session:
+        assert [row.status for row in await session.execute(select(refunds))] == ["SUCCEEDED"]
+    assert await statuses(till) == ["VOIDED"]
     await till.settle()
     await books.assert_money_and_stock_agree(till.database, till.provider.ledger)

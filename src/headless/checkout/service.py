@@ -25,6 +25,8 @@ from headless.platform.db import Record, Session
 
 MAX_RENEWALS = 4
 """How often a buyer may have his reservation made longer before it runs out."""
+MORE_ACTIONS = 2
+"""How often beyond that, to do what his payment asks of him."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,11 @@ async def reopen(session: Session, checkout: Record, *, terms: Terms, wants_acti
     """Leave a checkout to its buyer again whose payment wants an action or ended without money.
 
     That gives him time as a renewal does, and as often: who keeps failing to pay can't keep the stock for ever.
+    Two actions more get their time, so that nobody's runs out while he confirms, only because he chose slowly.
     """
     status = CheckoutStatus.ACTION_REQUIRED if wants_action else CheckoutStatus.OPEN
     outbox.record(session, CartChanged(checkout.cart_id))
-    if checkout.renewals >= MAX_RENEWALS:
+    if checkout.renewals >= MAX_RENEWALS + (MORE_ACTIONS if wants_action else 0):
         return await change(session, checkout.id, status=status)
     until = max(checkout.expires_at, clock.now() + terms.reservation)
     return await change(session, checkout.id, status=status, expires_at=until, renewals=checkout.renewals + 1)

@@ -225,15 +225,16 @@ async def give_back(providers: Providers, refund: Record, payment: Record) -> bo
 
 
 async def settle_refund(session: Session, refund: Record, *, payment: Record, done: bool | None) -> None:
-    """Keep what became of a refund; an unknown outcome is asked after later."""
+    """Keep what became of a refund; an unknown outcome is asked after later. That it was given back is never unsaid."""
     at = clock.now()
     if done is None:
         await session.execute(update(refunds).where(refunds.c.id == refund.id).values(leased_until=at + RETRY_AFTER))
         return
     status = RefundStatus.SUCCEEDED if done else RefundStatus.FAILED
+    is_news = refunds.c.status != status if done else refunds.c.status == RefundStatus.PENDING
     settled = await session.execute(
         update(refunds)
-        .where(refunds.c.id == refund.id, refunds.c.status == RefundStatus.PENDING)
+        .where(refunds.c.id == refund.id, is_news)
         .values(status=status, updated_at=at)
         .returning(refunds.c.id)
     )
