@@ -19,14 +19,18 @@ from uuid import uuid4
 
 import orjson
 
-from bench import scenarios, servers
+from bench import browsing, scenarios, servers
+from bench.browsing import Window
 from bench.client import Address, Connection, Conversation, Document, OperationFailed
 from bench.listeners import Listener
 from bench.load import percentile
-from bench.processes import Program, SetupFailed, free_port, running
+from bench.processes import Program, SetupFailed, cpu_seconds, free_port, running
 from bench.servers import HEADLESS, ROOT
 
 ROUNDS = 7
+STORM = 1000
+"""Sockets that come back at one moment."""
+IDLE_PAGES = 200
 EVENTS = 200
 """Events that another process has to hear of, one after the other."""
 AT_ONCE = 200
@@ -74,6 +78,16 @@ class Fanout:
     connected_s: float
     """Seconds until all had connected, subscribed and got the present state."""
     frame_bytes: int
+    cpu_ms: float
+    """CPU of one event in the server, for all sockets."""
+    bare_cpu_ms: float
+    storm: int
+    storm_s: float
+    """Seconds until those who came at one moment, beside the others, had the present state again."""
+    page_p95_ms: float
+    """A product page while nothing is told."""
+    busy_page_p95_ms: float
+    """A product page while all are being told."""
 
     @property
     def p99_to_bare(self) -> float:
@@ -101,10 +115,18 @@ class Crowd:
     _wanted: int = 0
     _all: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def join(self, address: Address, count: int, *, greeting: Sequence[object] = (), answers: int = 0) -> None:
+    async def join(
+        self,
+        address: Address,
+        count: int,
+        *,
+        greeting: Sequence[object] = (),
+        answers: int = 0,
+        at_once: int = AT_ONCE,
+    ) -> None:
         """Let so many connect; each says its greeting and waits for so many answers."""
         loop = asyncio.get_running_loop()
-        turns = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(at_once)
 
         async def one() -> None:
             ready = loop.create_future()
@@ -175,6 +197,8 @@ class Stock:
     connection: Connection
     variant: str
     location: str
+    handle: str
+    """Of a product to look at."""
 
     async def move(self) -> None:
         change = {"variantId": self.variant, "locationId": self.location, "delta": -1, "changeFromQuantity": None}
@@ -207,7 +231,14 @@ async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> 
         connected_s = time.monotonic() - started
         await bare.join(loop_address, sockets)
         after = resident_kb(pid), resident_kb(loop_program.pid)
-        ours, theirs = await _rounds(crowd, bare, stock, loop_address, say)
+        ours, theirs, costs = await _rounds(crowd, bare, stock, (loop_address, loop_program.pid), pid, say)
+        pages = await _pages_meanwhile(folder, server.address, crowd, stock, say)
+        say(f"fanout, {STORM} sockets come at once")
+        late = Crowd()
+        exits.callback(late.leave)
+        started = time.monotonic()
+        await late.join(server.address, STORM, greeting=_greeting(stock.variant), answers=2, at_once=STORM)
+        storm_s = time.monotonic() - started
         if crowd.failures or bare.failures:
             raise SetupFailed(f"{crowd.failures} sockets of ours and {bare.failures} bare ones were closed.")
         return Fanout(
@@ -219,23 +250,56 @@ async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> 
             bare_kb=(after[1] - before[1]) / sockets,
             connected_s=connected_s,
             frame_bytes=len(crowd.last),
+            cpu_ms=costs[0],
+            bare_cpu_ms=costs[1],
+            storm=STORM,
+            storm_s=storm_s,
+            page_p95_ms=pages[0],
+            busy_page_p95_ms=pages[1],
         )
 
 
-async def _rounds(crowd: Crowd, bare: Crowd, stock: Stock, loop: Address, say: Say) -> tuple[Delivery, Delivery]:
+async def _rounds(
+    crowd: Crowd, bare: Crowd, stock: Stock, loop: tuple[Address, int], pid: int, say: Say
+) -> tuple[Delivery, Delivery, tuple[float, float]]:
+    """Take turns; answer how soon all heard, and the CPU milliseconds of one event in either server."""
     ours: list[list[float]] = []
     theirs: list[list[float]] = []
+    costs = [0.0, 0.0]
+    address, loop_pid = loop
     for number in range(ROUNDS):
         say(f"fanout, round {number + 1} of {ROUNDS}")
+        before = cpu_seconds(pid) or 0.0
         async with crowd.hearing():
             await stock.move()
+        costs[0] += (cpu_seconds(pid) or 0.0) - before
         at = _occurred_at(crowd.last)
         ours.append([heard - at for heard in crowd.heard])
+        before = cpu_seconds(loop_pid) or 0.0
         async with bare.hearing():
             at = time.time()
-            await _post(loop, crowd.last)
+            await _post(address, crowd.last)
+        costs[1] += (cpu_seconds(loop_pid) or 0.0) - before
         theirs.append([heard - at for heard in bare.heard])
-    return Delivery.of(ours), Delivery.of(theirs)
+    each = 1000 / ROUNDS
+    return Delivery.of(ours), Delivery.of(theirs), (each * costs[0], each * costs[1])
+
+
+async def _pages_meanwhile(folder: Path, address: Address, crowd: Crowd, stock: Stock, say: Say) -> tuple[float, float]:
+    """The p95 of a product page in milliseconds, while nothing is told and while everyone is being told."""
+    say("fanout, somebody looks at a page meanwhile")
+    busy: list[Window] = []
+    async with _browsing(folder, address, stock.handle) as looking:
+        while browsing.count(looking.log) < IDLE_PAGES:
+            looking.check()
+            await asyncio.sleep(0.1)
+        idle = (0.0, time.time())
+        for _ in range(ROUNDS):
+            async with crowd.hearing():
+                await stock.move()
+            busy.append((_occurred_at(crowd.last), max(crowd.heard)))
+        looking.check()
+        return browsing.p95_ms(looking.log, [idle]), browsing.p95_ms(looking.log, busy)
 
 
 async def latency(directory: Path, database: str, *, redis: str, say: Say) -> Latency:
@@ -291,7 +355,16 @@ async def _stock(address: Address, token: str) -> AsyncIterator[Stock]:
         tracked = [variant["id"] for variant in variants if variant["quantityAvailable"] is not None]
         if not tracked:
             raise SetupFailed("The shop tracks no stock.")
-        yield Stock(connection, tracked[0], location)
+        yield Stock(connection, tracked[0], location, shelf.handles[0])
+
+
+@asynccontextmanager
+async def _browsing(directory: Path, address: Address, handle: str) -> AsyncIterator[Program]:
+    url = f"http://{address.host}:{address.port}{address.path}"
+    command = [str(Path(HEADLESS).with_name("python")), "-m", "bench.browsing", url, handle]
+    log = directory / "pages.log"
+    async with running(command, environment=dict(os.environ), directory=ROOT, log=log) as program:
+        yield program
 
 
 @asynccontextmanager
@@ -331,5 +404,6 @@ def _allow(sockets: int) -> None:
     """Let this process and those it starts hold so many sockets."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if 2 * sockets + 100 > hard:
-        raise SetupFailed(f"This system allows a process {hard} open files: at most {(hard - 100) // 2} sockets.")
+    reserve = STORM + 100
+    if 2 * sockets + reserve > hard:
+        raise SetupFailed(f"This system allows a process {hard} open files: at most {(hard - reserve) // 2} sockets.")

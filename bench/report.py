@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.cold import Start
 from bench.flash import Flash, Side
 from bench.imports import Imported
-from bench.live import Delivery, Fanout, Latency
+from bench.live import Fanout, Latency
 from bench.load import Load
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -170,17 +170,25 @@ def _costs(side: Side) -> list[str]:
 
 def _fanout(fanout: Fanout) -> Table:
     title = f"One event to {fanout.sockets:,} sockets on {fanout.database}, all there after {fanout.connected_s:.1f} s"
-    table = Table(title=title)
+    storm = f"{fanout.storm:,} more that came at one moment had the present state after {fanout.storm_s:.2f} s."
+    ratio = fanout.busy_page_p95_ms / fanout.page_p95_ms
+    page = (
+        f"A product page, p95: {_number(fanout.page_p95_ms)} ms while all are silent, "
+        f"{_number(fanout.busy_page_p95_ms)} ms while all are told ({ratio:.1f} x)."
+    )
+    table = Table(title=title, caption=f"{storm}\n{page}", caption_justify="left")
     table.add_column("fanout")
-    for name in ("p50 ms", "p99 ms", "p99 : bare", "idle kB a socket"):
+    for name in ("p50 ms", "p99 ms", "CPU ms", "idle kB a socket"):
         table.add_column(name, justify="right")
-    _add_delivery(table, "ours", fanout.ours, f"{fanout.p99_to_bare:.1f} x", fanout.kb)
-    _add_delivery(table, "bare loop", fanout.bare, "", fanout.bare_kb)
+    ours, bare = fanout.ours, fanout.bare
+    for name, one, cpu, kb in (
+        ("ours", ours, fanout.cpu_ms, fanout.kb),
+        ("bare loop", bare, fanout.bare_cpu_ms, fanout.bare_kb),
+    ):
+        table.add_row(name, _number(one.p50_ms), _number(one.p99_ms), _number(cpu), _number(kb))
+    ratios = (fanout.p99_to_bare, fanout.cpu_ms / fanout.bare_cpu_ms, fanout.kb / fanout.bare_kb)
+    table.add_row("ours : bare", "", *(f"{ratio:.1f} x" for ratio in ratios))
     return table
-
-
-def _add_delivery(table: Table, name: str, delivery: Delivery, ratio: str, kb: float) -> None:
-    table.add_row(name, _number(delivery.p50_ms), _number(delivery.p99_ms), ratio, _number(kb))
 
 
 def _latency(latency: Latency) -> Table:

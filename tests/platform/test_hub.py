@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import timedelta
 from uuid import UUID
 
@@ -111,6 +111,56 @@ async def test_position_that_was_never_reached_is_refused(database: Database) ->
     async with aclosing(followed.resumed(RINGING, 1, coalesce=False)) as entries:
         with pytest.raises(ResyncRequired):
             await anext(entries)
+
+
+async def test_state_that_changed_often_at_once_is_handed_out_once_and_a_log_gets_all(database: Database) -> None:
+    followed, bells = Hub(database), [ids.new(), ids.new()]
+    with (
+        followed.listening(RINGING, coalesce=False) as log,
+        followed.listening(RINGING, coalesce=True) as state,
+        followed.listening(Interest(RINGING.topics, frozenset(bells[:1])), coalesce=True) as one,
+    ):
+        await publish(database, *[bells[0]] * 3, *[bells[1]] * 2, bells[0])
+        await followed._catch_up()
+
+        assert (log.waiting, state.waiting, one.waiting) == (6, 2, 1)
+        async with aclosing(state.entries()) as states, aclosing(one.entries()) as ones:
+            # In the order of the log, however they came about: a cursor never goes back.
+            assert await take(states, 2) == [5, 6]
+            assert await take(ones, 1) == [6]
+    assert (followed.counters.queued, followed.counters.coalesced) == (6 + 2 + 1, (1 + 3) + 3)
+
+
+async def test_states_that_differ_in_what_they_say_are_handed_out_each(database: Database) -> None:
+    """As prices of several channels: for whom the newest is of no interest, the one before is."""
+    followed, bell = Hub(database), ids.new()
+    twice = Interest(RINGING.topics, frozenset([bell]), (("times", 2),))
+    with followed.listening(twice, coalesce=True) as listener:
+        for times in (2, 2, 1):
+            await ring(database, bell, times)
+        await publish(database)
+        await followed._catch_up()
+
+        async with aclosing(listener.entries()) as entries:
+            assert await take(entries, 1) == [2]
+    assert (followed.counters.queued, followed.counters.coalesced) == (1, 1)
+
+
+async def test_many_followers_of_a_state_leave_others_their_turn(database: Database) -> None:
+    followed, bell = Hub(database), ids.new()
+    interest = Interest(RINGING.topics, frozenset([bell]))
+    with ExitStack() as exits:
+        listeners = [exits.enter_context(followed.listening(interest, coalesce=True)) for _ in range(10 * hub.AT_ONCE)]
+        await publish(database, bell)
+        catching_up = asyncio.create_task(followed._catch_up())
+        shares = set()
+        while not catching_up.done():
+            shares.add(sum(listener.waiting for listener in listeners))
+            await asyncio.sleep(0)
+        await catching_up
+
+        assert all(listener.waiting == 1 for listener in listeners)
+    assert shares >= {hub.AT_ONCE * nth for nth in range(1, 10)}
 
 
 async def test_hub_is_woken_by_news_alone(database: Database) -> None:

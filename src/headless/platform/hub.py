@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Hashable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
 import structlog
 
 from headless.platform import jobs, outbox
@@ -25,8 +26,11 @@ REPLAY_SPAN = 2000
 REPLAYS = 3
 """Replays that read at once in a process: those who come back must not take all connections."""
 
-Channel = tuple[str, UUID | None]
-"""A topic, and one record or any."""
+AT_ONCE = 8
+"""Followers of a state that are told before others have their turn: ten thousand mustn't hold up those who shop."""
+
+Channel = tuple[bool, str, UUID | None]
+"""Whether for states or for logs, a topic, and one record or any."""
 
 
 class TooSlow(Exception):
@@ -60,11 +64,13 @@ class Listener:
     @property
     def channels(self) -> set[Channel]:
         keys: Sequence[UUID | None] = [None] if self.interest.keys is None else list(self.interest.keys)
-        return {(topic, key) for topic in self.interest.topics for key in keys}
+        return {(self._coalesce, topic, key) for topic in self.interest.topics for key in keys}
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Entry, *, replacing: int = 0) -> None:
+        """Have an entry wait for the consumer, in place of so many older ones that were never put."""
         if not self.interest.wants(entry):
             return
+        self.counters.coalesced += replacing
         if self._coalesce:
             # Popped first, so that a key that changed again goes to the end of the line: positions stay ascending.
             replaced = self._latest.pop((entry.topic, entry.key), None)
@@ -200,13 +206,34 @@ class Hub:
                 log.warning("log_forgotten_unread", after=self.position, oldest=fresh[0].position)
                 for listener in self._everyone():
                     listener.cut()
-            for entry in fresh:
-                self.position = entry.position
-                for channel in ((entry.topic, entry.key), (entry.topic, None)):
-                    for listener in self._listeners.get(channel, ()):
-                        listener.put(entry)
+            await self._hand_out(fresh)
             if len(fresh) < outbox.BATCH:
                 return
+
+    async def _hand_out(self, fresh: Sequence[Entry]) -> None:
+        """Logs get every entry at once; states, little by little, the newest of those that tell the same."""
+        newest: dict[Hashable, tuple[Entry, int]] = {}
+        for entry in fresh:
+            self.position = entry.position
+            for listener in self._followers(entry, of_states=False):
+                listener.put(entry)
+            if next(self._followers(entry, of_states=True), None) is not None:
+                name = entry.topic, entry.key, orjson.dumps(entry.payload, option=orjson.OPT_SORT_KEYS)
+                _, replaced = newest.pop(name, (entry, -1))
+                newest[name] = entry, replaced + 1
+        # Nothing was awaited yet: who begins to listen from here on begins behind all of these.
+        told = [(*each, list(self._followers(each[0], of_states=True))) for each in newest.values()]
+        count = 0
+        for entry, replaced, listeners in told:
+            for listener in listeners:
+                listener.put(entry, replacing=replaced)
+                count += 1
+                if count % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    def _followers(self, entry: Entry, *, of_states: bool) -> Iterator[Listener]:
+        for key in (entry.key, None):
+            yield from self._listeners.get((of_states, entry.topic, key), ())
 
     async def _past(self, interest: Interest, after: int) -> tuple[Sequence[Entry], int]:
         """One page of what a consumer missed, and the position up to which it reaches."""

@@ -5,7 +5,7 @@ and the actor with all his rights are equal. A result depends on nothing else, s
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ import orjson
 
 from headless.graphql.live.streams import Happening
 from headless.graphql.server.execution import Answer
+from headless.platform.hub import AT_ONCE
 
 KEPT = 64
 KEPT_SECONDS = 5.0
@@ -52,13 +53,14 @@ class Counters:
 
 
 class _Execution:
-    __slots__ = ("_done", "_error", "_frame", "has_begun")
+    __slots__ = ("_error", "_frame", "_waiting", "has_begun", "has_ended")
 
     def __init__(self) -> None:
-        self._done = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._frame: Frame | None = None
         self._error: Exception | None = None
         self.has_begun = False
+        self.has_ended = False
 
     async def run(self, execute: Execute, before: "_Execution | None") -> None:
         try:
@@ -69,14 +71,17 @@ class _Execution:
         except Exception as error:  # noqa: BLE001 - raised again in everyone who waits for it
             self._error = error
         finally:
-            self._done.set()
+            self.has_ended = True
+            self._let_go()
 
     async def ended(self) -> None:
-        await self._done.wait()
+        if not self.has_ended:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
 
     async def result(self) -> Frame:
-        if self._frame is None:
-            await self._done.wait()
+        await self.ended()
         if self._frame is None:
             raise self._error or asyncio.CancelledError
         return self._frame
@@ -84,6 +89,15 @@ class _Execution:
     @property
     def has_failed(self) -> bool:
         return self._error is not None
+
+    def _let_go(self) -> None:
+        """Let those who wait go on, a few at a time: others have their turn in between."""
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._let_go)
 
 
 @dataclass(slots=True)

@@ -104,6 +104,9 @@ class _Socket:
         "_is_over",
         "_pinging",
         "_running",
+        "_sending",
+        "_stall_timer",
+        "_stalled_at",
         "_subscriptions",
         "_task",
         "_timer",
@@ -127,6 +130,9 @@ class _Socket:
         self._pinging: asyncio.Task[None] | None = None
         self._ending: Close | None = None
         self._is_over = False
+        self._sending = 0
+        self._stalled_at = 0.0
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._allowance = MOST_MESSAGES
         self._counted_at = asyncio.get_running_loop().time()
 
@@ -149,6 +155,8 @@ class _Socket:
         finally:
             self._is_over = True
             self._timer.cancel()
+            if self._stall_timer is not None:
+                self._stall_timer.cancel()
             await self._stop()
         if self._ending is not None:
             await self._close(self._ending)
@@ -273,8 +281,6 @@ class _Socket:
             self._end(Close(1013, TOO_SLOW))
         except Interrupted:
             self.end(Ending.LATER)
-        except Close as close:
-            self._end(close)
         except WebSocketDisconnect:
             pass
         except Exception:
@@ -282,15 +288,34 @@ class _Socket:
             self._end(Close(1011, "Internal error"))
 
     async def _send(self, text: str) -> None:
-        # Text, not bytes: a binary frame is refused by browsers' clients.
+        loop = asyncio.get_running_loop()
+        if not self._sending:
+            self._stalled_at = loop.time()
+        self._sending += 1
+        if self._stall_timer is None:
+            # One timer now and then, not one for each of the frames of ten thousand sockets.
+            self._stall_timer = loop.call_later(SEND_SECONDS, self._look_for_a_stall)
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._websocket.send({"type": "websocket.send", "text": text})
-        except TimeoutError:
-            self._subscriptions.counters.cut += 1
-            raise Close(1013, TOO_SLOW) from None
+            # Text, not bytes: a binary frame is refused by browsers' clients.
+            await self._websocket.send({"type": "websocket.send", "text": text})
         except RuntimeError:
             raise WebSocketDisconnect(1006) from None
+        finally:
+            self._sending -= 1
+            self._stalled_at = loop.time()
+
+    def _look_for_a_stall(self) -> None:
+        """Cut off a client that takes nothing in: for so long nothing that is being sent has got away."""
+        self._stall_timer = None
+        if not self._sending:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._stalled_at + SEND_SECONDS - loop.time()
+        if left > 0:
+            self._stall_timer = loop.call_later(left, self._look_for_a_stall)
+            return
+        self._subscriptions.counters.cut += self._ending is None
+        self._end(Close(1013, TOO_SLOW))
 
     def _init_is_late(self) -> None:
         if not self._is_greeted:
@@ -308,11 +333,8 @@ class _Socket:
 
     async def _ping(self) -> None:
         try:
-            await self._send('{"type":"ping"}')
-        except Close as close:
-            self._end(close)
-        except WebSocketDisconnect:
-            pass
+            with suppress(WebSocketDisconnect):
+                await self._send('{"type":"ping"}')
         finally:
             self._pinging = None
 
