@@ -121,7 +121,7 @@ async def test_twenty_sockets_that_take_nothing_in_are_cut_while_others_are_serv
         {"note": NOTE},
     )
     # More than the buffers between take in.
-    bulk = [subscribed(str(number), BULKY, reply.data["cartCreate"]["cart"]) for number in range(4)]
+    bulk = [subscribed(str(number), BULKY, reply.data["cartCreate"]["cart"]) for number in range(2)]
     async with AsyncExitStack() as exits:
         for _ in range(20):
             await exits.enter_async_context(mute(impatient.address, {"type": "connection_init"}, stocks, *bulk))
