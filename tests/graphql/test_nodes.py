@@ -4,6 +4,11 @@ import pytest
 from graphql import GraphQLInterfaceType
 
 from headless.catalog import service as catalog
+from headless.catalog.metafields import defining
+from headless.catalog.metafields import service as metafields
+from headless.catalog.metafields.defining import DefinitionDraft
+from headless.catalog.metafields.rules import MetafieldOwner
+from headless.catalog.metafields.service import Place, Wish
 from headless.catalog.service import ImageDraft
 from headless.graphql.nodes import FINDERS
 from headless.graphql.schema import schema
@@ -31,6 +36,12 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         await catalog.replace_media(session, shop.mug_product, [ImageDraft(url="a.svg", alt_text="", id=picture)])
         await catalog.replace_media(session, shop.secret_product, [ImageDraft(url="b.svg", alt_text="", id=unseen)])
         collection = await catalog.create_collection(session, handle="all", title="All", description_html="")
+        definition = await defining.create(
+            session, DefinitionDraft(MetafieldOwner.PRODUCT, "specs", "size", "Size", "text", is_public=True), actor="t"
+        )
+        (metafield,) = await metafields.set_metafields(
+            session, [Wish(Place(MetafieldOwner.PRODUCT, shop.mug_product, "specs", "size"), "L")]
+        )
     checkout = await api.execute("query($id: ID!) { cart(id: $id) { checkout { id } } }", {"id": cart})
     fulfillment = await api.execute(
         """mutation($order: ID!, $line: ID!) { fulfillmentCreate(input: {
@@ -70,8 +81,13 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         waiting.data["stockRequests"]["nodes"][0]["id"]: "StockRequest",
         of("collection", collection): "Collection",
         comment.data["commentAdd"]["comment"]["id"]: "Comment",
+        of("metafield", metafield): "Metafield",
+        of("metafield_definition", definition): "MetafieldDefinition",
     }
-    staff_only = {"Order", "Checkout", "Fulfillment", "Location", "InventoryTransfer", "StockRequest", "Comment"}
+    staff_only = {
+        *("Order", "Checkout", "Fulfillment", "Location", "InventoryTransfer", "StockRequest", "Comment"),
+        "MetafieldDefinition",
+    }
 
     found = await api.execute(NODES, {"ids": list(wanted)}, token=token)
     public = await api.execute(NODES, {"ids": list(wanted)})

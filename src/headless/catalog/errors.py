@@ -15,3 +15,11 @@ class TooManyVariants(Refusal):
 
 class OptionsInUse(Refusal):
     """Variants use option values that this version didn't have: change or remove these variants first."""
+
+
+class CollectionHasRules(Refusal):
+    """The collection's rules say which products it holds. Change the rules, or take them away first."""
+
+
+class MetafieldTypeConflict(Refusal):
+    """Metafields of this namespace and key have another type. Delete them first, or choose the type that they have."""

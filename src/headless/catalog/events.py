@@ -48,3 +48,26 @@ class ProductUnpublished(_ProductFact):
     topic: ClassVar[str] = "product.unpublished"
 
     channel_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _CollectionFact(Fact):
+    collection_id: UUID
+
+    @property
+    def key(self) -> UUID:
+        return self.collection_id
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionUpdated(_CollectionFact):
+    """A collection was made or changed, or the products that it holds."""
+
+    topic: ClassVar[str] = "collection.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDeleted(_CollectionFact):
+    """A collection is no more."""
+
+    topic: ClassVar[str] = "collection.deleted"

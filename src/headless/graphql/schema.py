@@ -16,6 +16,7 @@ from strawberry.tools import merge_types
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
+from headless.graphql.collections.mutations import CollectionMutations
 from headless.graphql.inventory.mutations import StockMutations
 from headless.graphql.inventory.places import LocationMutations
 from headless.graphql.inventory.queries import InventoryQueries
@@ -23,6 +24,7 @@ from headless.graphql.inventory.transfers import TransferMutations
 from headless.graphql.inventory.waiting import WaitingMutations
 from headless.graphql.live.subscriptions import Subscription
 from headless.graphql.live.types import EVENTS
+from headless.graphql.metafields.mutations import MetafieldMutations, MetafieldQueries
 from headless.graphql.nodes import NodeQueries
 from headless.graphql.operations import OperationsQueries
 from headless.graphql.orders.mutations import OrderMutations, OrderQueries
@@ -68,6 +70,7 @@ Query = merge_types(
         InventoryQueries,
         OperationsQueries,
         CommentQueries,
+        MetafieldQueries,
         NodeQueries,
     ),
 )
@@ -78,6 +81,8 @@ Mutation = merge_types(
         CheckoutMutations,
         OrderMutations,
         ProductMutations,
+        MetafieldMutations,
+        CollectionMutations,
         StockMutations,
         LocationMutations,
         TransferMutations,

@@ -73,7 +73,7 @@ class Database:
         self.engine = create_async_engine(
             self.url,
             json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
+            json_deserializer=_loaded,
             hide_parameters=True,  # errors are logged, and parameters hold people's names and addresses
             **options,
         )
@@ -131,6 +131,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _loaded(value: str | float) -> Any:
+    """Read JSON; SQLite keeps one that is a bare number as a number."""
+    return value if isinstance(value, int | float) else orjson.loads(value)
 
 
 @asynccontextmanager

@@ -12,8 +12,10 @@ from headless.accounts.rules import Permission
 from headless.catalog import models, publication, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
+from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import field, id_of, view
+from headless.graphql.metafields.types import HasMetafields
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, page, selected_names
@@ -87,7 +89,7 @@ class BundlePart:
 
 
 @view(models.Variant)
-class ProductVariant(Node):
+class ProductVariant(Node, HasMetafields):
     """One buyable form of a product."""
 
     id: strawberry.ID = id_of("variant")
@@ -187,7 +189,7 @@ class ProductVariant(Node):
 
 
 @view(models.Product)
-class Product(Node):
+class Product(Node, HasMetafields):
     """A thing for sale, in one or more variants."""
 
     id: strawberry.ID = id_of("product")
@@ -305,7 +307,7 @@ class Product(Node):
 
 
 @view(models.Collection)
-class Collection(Node):
+class Collection(Node, HasMetafields):
     """Products shown together."""
 
     id: strawberry.ID = id_of("collection")
@@ -317,6 +319,18 @@ class Collection(Node):
     updated_at: datetime
     revisions = history_of("collection")
     comments = comments_on("collection")
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def external_reference(self: models.Collection, info: Info) -> str | None:
+        """What another system calls it."""
+        del info  # who may see it was asked before
+        return self.external_reference
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def rule_set(self: models.Collection, info: Info) -> CollectionRuleSet | None:
+        """What products that it holds have in common; null when people choose them."""
+        del info  # who may see it was asked before
+        return rule_set(self.rules)
 
     @field
     async def products(

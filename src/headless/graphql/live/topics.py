@@ -19,6 +19,8 @@ REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductUpdated.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductPublished.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductUnpublished.topic: Permission.READ_PRODUCTS,
+    catalog_events.CollectionUpdated.topic: Permission.READ_PRODUCTS,
+    catalog_events.CollectionDeleted.topic: Permission.READ_PRODUCTS,
     price_events.PriceChanged.topic: Permission.READ_PRODUCTS,
     inventory_events.StockChanged.topic: Permission.READ_INVENTORY,
     inventory_events.InventoryChanged.topic: Permission.READ_INVENTORY,

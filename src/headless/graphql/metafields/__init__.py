@@ -1,0 +1,1 @@
+"""Metafields and their definitions, as shoppers and staff see them."""
