@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from headless.catalog import history
 from headless.catalog import rules as catalog_rules
 from headless.catalog.collections import membership, rules
 from headless.catalog.collections.rules import RuleSet
@@ -19,11 +20,11 @@ from headless.catalog.metafields import queries as metafield_queries
 from headless.catalog.metafields import service as metafields
 from headless.catalog.metafields.rules import Kind, MetafieldOwner, Shape, wished_key
 from headless.catalog.models import collection_products, collections, products
-from headless.catalog.service import stale
 from headless.platform import clock, ids, outbox
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Taken
+from headless.teamwork import revisions
 
 MOST_AT_ONCE = 250
 MAX_PRODUCTS = 100_000
@@ -72,6 +73,7 @@ async def create(session: Session, draft: CollectionDraft, *, actor: str) -> UUI
         await session.execute(insert(collections).values(values))
     except IntegrityError as error:
         raise _taken(error) from None
+    revisions.record(session, "collection", collection_id, version=1, actor=actor)
     if draft.rule_set is not None:
         await membership.rebuild(session, [collection_id])
     await _append(session, collection_id, draft.product_ids)
@@ -89,7 +91,7 @@ async def change(
     """
     current = await _locked(session, collection_id)
     if current.version != expected_version:
-        raise stale(current, expected_version)
+        raise await revisions.stale(session, "collection", current, expected_version)
     values = dict(changes)
     if "handle" in values:
         values["handle"] = catalog_rules.checked_handle(values["handle"])
@@ -109,6 +111,7 @@ async def change(
         )
     except IntegrityError as error:
         raise _taken(error) from None
+    history.record_collection(session, current, values, actor=actor)
     if has_new_rules and values["rules"] != current.rules:
         await _turn(session, current, has_rules=values["rules"] is not None)
     outbox.record(session, CollectionUpdated(collection_id))
@@ -118,7 +121,7 @@ async def remove(session: Session, collection_id: UUID, *, expected_version: int
     """Delete a collection; its products stay. Raises `NotFound` or `StaleObject`."""
     current = await _locked(session, collection_id, is_deleted=True)
     if expected_version is not None and current.version != expected_version:
-        raise stale(current, expected_version)
+        raise await revisions.stale(session, "collection", current, expected_version)
     await metafields.forget_owners(session, [collection_id])
     await session.execute(delete(collections).where(collections.c.id == collection_id))
     outbox.record(session, CollectionDeleted(collection_id))

@@ -16,11 +16,13 @@ from headless.catalog.metafields import rules
 from headless.catalog.metafields.models import definitions, metafields
 from headless.catalog.metafields.rules import Kind, MetafieldOwner, Shape, Validations
 from headless.catalog.rules import checked_title
-from headless.catalog.service import stale
 from headless.platform import clock, ids
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Taken
+from headless.teamwork import revisions
+from headless.teamwork.rules import differences
 
+RECORD_TYPE = "metafield_definition"
 CHUNK = 1000
 MAX_DESCRIPTION = 1000
 
@@ -66,6 +68,7 @@ async def create(session: Session, draft: DefinitionDraft, *, actor: str) -> UUI
     except IntegrityError:
         message = "There is a definition of this namespace and key already."
         raise Taken(message, field=("key",)) from None
+    revisions.record(session, RECORD_TYPE, definition_id, version=1, actor=actor)
     row = await _locked(session, definition_id)
     c = metafields.c
     other = (c.type != shape.kind.value) | (c.is_list != shape.is_list)
@@ -85,7 +88,7 @@ async def change(
     """
     row = await _locked(session, definition_id)
     if row.version != expected_version:
-        raise stale(row, expected_version)
+        raise await revisions.stale(session, RECORD_TYPE, row, expected_version)
     shape = Shape(Kind(row.type), row.is_list)
     values = dict(changes)
     if "name" in values:
@@ -101,6 +104,8 @@ async def change(
         .where(definitions.c.id == definition_id)
         .values(**values, version=definitions.c.version + 1, updated_at=clock.now(), changed_by=actor)
     )
+    changed = differences(row, values, without=frozenset())
+    revisions.record(session, RECORD_TYPE, row.id, version=row.version + 1, actor=actor, changes=changed)
     if values.get("is_filterable", row.is_filterable) != row.is_filterable:
         await refresh_filter_keys(session, await _locked(session, definition_id))
 
