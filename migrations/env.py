@@ -17,6 +17,7 @@ from headless.catalog import models as _catalog
 from headless.catalog.categories import models as _categories
 from headless.catalog.collections import models as _collections
 from headless.catalog.metafields import models as _metafields
+from headless.catalog.search import models as _search
 from headless.checkout import models as _checkout
 from headless.fulfillment import models as _fulfillment
 from headless.inventory import models as _inventory
@@ -35,7 +36,7 @@ from headless.teamwork import models as _teamwork
 
 TABLES = (
     _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
-    _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _shop,
+    _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _search, _shop,
     _teamwork,
 )  # fmt: skip
 
@@ -55,6 +56,7 @@ def migrate(connection: Connection) -> None:
         transactional_ddl=True,
         compare_type=True,
         render_item=_rendered,
+        include_name=_is_ours,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -65,6 +67,11 @@ def migrate(connection: Connection) -> None:
             raise RuntimeError(message)
         connection.commit()
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Leave the tables alone that SQLite's full-text index keeps for itself."""
+    return kind != "table" or not (name or "").startswith("search_index")
 
 
 def _rendered(kind: str, item: object, _context: object) -> str | Literal[False]:

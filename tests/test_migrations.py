@@ -71,7 +71,7 @@ async def test_barcodes_become_unique_and_none_is_thrown_away(database_url: str)
 
 
 def _product() -> dict[str, Any]:
-    texts = ("title", "description_html", "description", "vendor", "product_type", "search_text", "title_key")
+    texts = ("title", "description_html", "description", "vendor", "product_type", "title_key")
     return {
         "id": UUID(int=1),
         "handle": "p",

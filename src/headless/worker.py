@@ -11,6 +11,7 @@ import structlog
 
 from headless.cart import service as carts
 from headless.catalog import listing
+from headless.catalog.search import index as search
 from headless.checkout import completion
 from headless.checkout import queries as checkout_queries
 from headless.graphql.context import Server
@@ -89,6 +90,11 @@ async def _check_books(server: Server) -> int:
     return await operations.check_books(server.database, every=every)
 
 
+async def _index_products(server: Server) -> int:
+    """Index what is older than the index itself, piece by piece."""
+    return await search.complete(server.database)
+
+
 async def _tell_who_waits(server: Server) -> int:
     return await waiting.serve_all(server.database)
 
@@ -100,6 +106,7 @@ CHORES = (
     Chore("settle_refunds", 5, _refund),
     Chore("count_sales", 60, _count_sales),
     Chore("tell_who_waits_for_stock", 20, _tell_who_waits),
+    Chore("index_products", 60, _index_products),
     Chore("check_books", 30, _check_books),
     Chore("forget_idempotency_keys", 600, _forget_keys),
     Chore("forget_old_events", 60, _forget_events),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,9 @@ from headless.catalog.errors import OptionsTaken
 from headless.catalog.models import ProductStatus, listings, products
 from headless.catalog.queries import Eye, ProductSortKey
 from headless.catalog.rules import Option
+from headless.catalog.search import lists
+from headless.catalog.search.lists import Wish
+from headless.catalog.search.parsing import parse
 from headless.catalog.service import ImageDraft, ProductDraft
 from headless.catalog.variants import VariantDraft
 from headless.platform.db import Database, Record
@@ -49,10 +53,13 @@ async def variants_of(database: Database, product_id: UUID) -> list[Record]:
         return (await queries.variants_by_product(session, [product_id])).get(product_id, [])
 
 
-async def titles(database: Database, shop: Shop, *, sees_hidden: bool = False, **arguments: Any) -> list[str]:
+async def titles(
+    database: Database, shop: Shop, *, sees_hidden: bool = False, query: str = "", **arguments: Any
+) -> list[str]:
     async with database.reading() as session:
-        found = await queries.product_page(session, Eye(shop.channel_id, sees_hidden), Window(), **arguments)
-    return [row.title for row in found.rows]
+        wish = Wish(Eye(shop.channel_id, sees_hidden), "EUR", query=parse(query))
+        found = await lists.page(session, wish, Window(), **arguments)
+    return [row.title for row in found.slice.rows]
 
 
 async def test_new_product_is_a_hidden_draft(database: Database, shop: Shop) -> None:
@@ -345,9 +352,8 @@ async def test_every_sort_can_be_read_to_its_end_page_by_page(database: Database
         seen, cursor = [], None
         while True:
             async with database.reading() as session:
-                found = await queries.product_page(
-                    session, Eye(shop.channel_id), Window(limit=1, after=cursor), sort=sort
-                )
+                wish, window = Wish(Eye(shop.channel_id), "EUR"), Window(limit=1, after=cursor)
+                found = (await lists.page(session, wish, window, sort=sort)).slice
             seen += [row.title for row in found.rows]
             if not found.has_next:
                 break
@@ -365,7 +371,7 @@ async def test_titles_of_all_languages_sort_alike_on_both_databases(database: Da
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("query", ["%", "_", "\\", "'", "mug%", "100%"])
+@pytest.mark.parametrize("query", ["%", "_", "\\", "'", "100%"])
 async def test_signs_with_a_meaning_in_sql_are_searched_for_as_they_are(
     database: Database, shop: Shop, query: str
 ) -> None:
@@ -383,10 +389,10 @@ async def test_search_finds_words_in_any_order_without_accents(database: Databas
 
 async def test_count_is_of_the_whole_list(database: Database, shop: Shop) -> None:
     async with database.reading() as session:
-        found = await queries.product_page(session, Eye(shop.channel_id), Window(limit=1))
-        assert await found.count(session) == 4
-        found = await queries.product_page(session, Eye(shop.channel_id), Window(limit=1), query="s")
-        assert await found.count(session) == 2
+        wish = Wish(Eye(shop.channel_id), "EUR")
+        assert await (await lists.page(session, wish, Window(limit=1))).slice.count(session) == 4
+        wish = replace(wish, query=parse("s"))
+        assert await (await lists.page(session, wish, Window(limit=1))).slice.count(session) == 1
 
 
 async def test_collection_keeps_its_own_order(database: Database, shop: Shop) -> None:
@@ -398,11 +404,9 @@ async def test_collection_keeps_its_own_order(database: Database, shop: Shop) ->
         await service.add_to_collection(session, collection_id, [shop.mug_product])
 
     async with database.reading() as session:
-        public = Eye(shop.channel_id)
-        found = await queries.collection_product_page(session, public, Window(limit=1), collection_id=collection_id)
-        rest = await queries.collection_product_page(
-            session, public, Window(after=found.cursors[0]), collection_id=collection_id
-        )
+        wish = Wish(Eye(shop.channel_id), "EUR", collection_id=collection_id)
+        found = (await lists.page(session, wish, Window(limit=1))).slice
+        rest = (await lists.page(session, wish, Window(after=found.cursors[0]))).slice
         named = await queries.collection(session, handle="best")
         assert await found.count(session) == 2
         owners = await queries.collections_by_product(session, [shop.mug_product, shop.shirt_product])

@@ -8,6 +8,8 @@ import pytest
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.queries import Eye
+from headless.catalog.search import lists
+from headless.catalog.search.lists import Wish
 from headless.fulfillment import queries as fulfillment_queries
 from headless.inventory import queries as inventory_queries
 from headless.merchandising import demo, opening
@@ -35,7 +37,7 @@ async def test_empty_database_becomes_the_demo_shop(database: Database, tmp_path
     async with database.reading() as session:
         shop = await shop_queries.shop(session)
         channel = await shop_queries.channel(session)
-        products = await catalog_queries.product_page(session, Eye(channel.id), pages.Window(limit=100))
+        products = (await lists.page(session, Wish(Eye(channel.id), "EUR"), pages.Window(limit=100))).slice
         collections = await catalog_queries.collection_page(session, pages.Window())
         assert shop is not None
         assert (shop.name, channel.handle, channel.currency_code) == ("Fieldnotes Supply", "default", "EUR")

@@ -51,7 +51,6 @@ class Product(SQLModel, table=True):
     options: list[dict[str, Any]] = Field(sa_column=Column(columns.Json, nullable=False))
     external_reference: str | None = Field(default=None, unique=True)
     category_id: UUID | None = Field(default=None, foreign_key="category.id", ondelete="SET NULL", index=True)
-    search_text: str
     title_key: str = Field(sa_type=SortText)
     vendor_key: str = Field(sa_type=SortText)
     type_key: str = Field(sa_type=SortText)
@@ -171,6 +170,7 @@ class Listing(SQLModel, table=True):
             sqlite_where=text("turns_at IS NOT NULL"),
             postgresql_where=text("turns_at IS NOT NULL"),
         ),
+        Index("ix_listing_units_sold", "channel_id", "units_sold", "product_id"),
     )
 
     product_id: UUID = Field(primary_key=True, foreign_key="product.id", ondelete="CASCADE")

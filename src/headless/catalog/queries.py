@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
-from headless.catalog import publication, rules
+from headless.catalog import publication
 from headless.catalog.models import (
     collection_products,
     collections,
@@ -40,19 +40,6 @@ class ProductSortKey(Enum):
     VENDOR = "VENDOR"
 
 
-SORTS: Mapping[ProductSortKey, ColumnElement[Any] | None] = {
-    ProductSortKey.BEST_SELLING: -listings.c.units_sold,
-    ProductSortKey.CREATED_AT: products.c.created_at,
-    ProductSortKey.ID: None,
-    ProductSortKey.PRICE: listings.c.min_amount,
-    ProductSortKey.PRODUCT_TYPE: products.c.type_key,
-    ProductSortKey.RELEVANCE: None,
-    ProductSortKey.TITLE: products.c.title_key,
-    ProductSortKey.UPDATED_AT: products.c.updated_at,
-    ProductSortKey.VENDOR: products.c.vendor_key,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Eye:
     """Who looks: through which channel, whether also at what isn't published there, and when."""
@@ -76,11 +63,7 @@ def visible_products(eye: Eye) -> Select[Any]:
     """Products that the eye sees, each with its listing's columns."""
     of_listing = [column for column in listings.c if column.name not in {"product_id", "channel_id"}]
     joined = products.join(listings, eye.listed)
-    return (
-        select(*(column for column in products.c if column.name != "search_text"), *of_listing)
-        .select_from(joined)
-        .where(eye.sees())
-    )
+    return select(*products.c, *of_listing).select_from(joined).where(eye.sees())
 
 
 async def product(
@@ -97,33 +80,6 @@ async def products_by_id(session: Session, keys: Sequence[UUID], eye: Eye) -> Ma
     return {row.id: row for row in rows}
 
 
-def matching(text: str) -> ColumnElement[bool]:
-    """Products whose folded text holds every word of a query."""
-    words = rules.fold(text).split()[:10]
-    return and_(true(), *(products.c.search_text.contains(word, autoescape=True) for word in words))
-
-
-async def product_page(
-    session: Session,
-    eye: Eye,
-    window: pages.Window,
-    *,
-    query: str | None = None,
-    sort: ProductSortKey = ProductSortKey.ID,
-    is_reversed: bool = False,
-) -> pages.Slice:
-    """One page of visible products."""
-    condition = matching(query) if query else true()
-    key = SORTS[sort]
-    order = pages.Order(
-        name=sort.value if key is not None else ProductSortKey.ID.value,
-        columns=(products.c.id,) if key is None else (key, products.c.id),
-        is_descending=is_reversed,
-    )
-    selection = visible_products(eye).where(condition)
-    return await pages.fetch(session, selection, order=order, window=window, count=_count(eye, condition))
-
-
 async def collection_page(session: Session, window: pages.Window, *, is_reversed: bool = False) -> pages.Slice:
     """One page of collections by title."""
     order = pages.Order("TITLE", (collections.c.title_key, collections.c.id), is_descending=is_reversed)
@@ -132,42 +88,6 @@ async def collection_page(session: Session, window: pages.Window, *, is_reversed
         return int(await session.scalar(select(func.count()).select_from(collections)) or 0)
 
     return await pages.fetch(session, select(collections), order=order, window=window, count=count)
-
-
-async def collection_product_page(
-    session: Session,
-    eye: Eye,
-    window: pages.Window,
-    *,
-    collection_id: UUID,
-    sort: ProductSortKey | None = None,
-    is_reversed: bool = False,
-) -> pages.Slice:
-    """One page of a collection's visible products, by default in the collection's own order."""
-    key = collection_products.c.position if sort is None else SORTS[sort]
-    order = pages.Order(
-        name="COLLECTION" if sort is None else sort.value,
-        columns=(products.c.id,) if key is None else (key, products.c.id),
-        is_descending=is_reversed,
-    )
-    member = collection_products.c.collection_id == collection_id
-    selection = (
-        visible_products(eye).join(collection_products, collection_products.c.product_id == products.c.id).where(member)
-    )
-
-    async def count(session: Session) -> int:
-        counted = selection.with_only_columns(func.count(), maintain_column_froms=True)
-        return int(await session.scalar(counted) or 0)
-
-    return await pages.fetch(session, selection, order=order, window=window, count=count)
-
-
-def _count(eye: Eye, condition: ColumnElement[bool]) -> Any:
-    async def count(session: Session) -> int:
-        counted = visible_products(eye).where(condition).with_only_columns(func.count(), maintain_column_froms=True)
-        return int(await session.scalar(counted) or 0)
-
-    return count
 
 
 async def collection(

@@ -39,6 +39,8 @@ Selected = tuple[tuple[str, str], ...]
 
 def fold(text: str) -> str:
     """Text as it is searched and sorted: lower case, without accents, one space between words."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     # Decomposed first, since letters in disguise have no lower case; and once more, since lower case brings accents.
     lowered = unicodedata.normalize("NFKD", text).casefold().translate(LETTERS)
     plain = "".join(char for char in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(char))
@@ -58,11 +60,6 @@ def sanitize(markup: str) -> str:
 def plain_text(markup: str) -> str:
     """The words of an HTML text."""
     return " ".join(html.unescape(nh3.clean(BREAKS.sub(" \\g<0>", markup), tags=set())).split())
-
-
-def search_text(title: str, *others: str) -> str:
-    """What a simple text search looks through, folded."""
-    return fold(" ".join((title, *others)))
 
 
 def checked_title(title: str) -> str:

@@ -24,6 +24,7 @@ from headless.catalog.models import (
     variants,
 )
 from headless.catalog.rules import Option, Selected
+from headless.catalog.search import index as search
 from headless.platform import clock, ids, outbox
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
@@ -159,6 +160,7 @@ async def write_products(session: Session, planned: Sequence[PlannedProduct], *,
         )
     for product in planned:
         revisions.record(session, "product", product.id, version=1, actor=product.row["changed_by"])
+    search.touch(session, [product.id for product in planned])
     outbox.record(session, *(ProductCreated(product.id) for product in planned))
 
 
@@ -200,6 +202,7 @@ async def update_product(
         name = "externalReference" if "external_reference" in changes and "handle" not in changes else "handle"
         raise Taken(_taken_message(name), field=(name,)) from None
     history.record_product(session, current, values, actor=actor, beside=beside)
+    search.touch(session, [product_id])
     outbox.record(session, ProductUpdated(product_id))
 
 
@@ -363,7 +366,6 @@ def _texts(
         "tags": tags,
         "seo_title": seo_title,
         "seo_description": seo_description,
-        "search_text": rules.search_text(title, vendor, product_type, *tags),
     }
 
 

@@ -16,6 +16,7 @@ from headless.catalog.errors import OptionsTaken, TooManyVariants
 from headless.catalog.events import ProductUpdated
 from headless.catalog.models import products, variants
 from headless.catalog.rules import Option, Selected
+from headless.catalog.search import index as search
 from headless.catalog.service import locked_product, option_rows, options_of, selection
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
@@ -215,6 +216,7 @@ async def update_variants(
     grown = option_rows(rules.with_values(options, selections))
     if grown != current.options:
         await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    search.touch(session, [product_id])
     outbox.record(session, ProductUpdated(product_id))
 
 
@@ -253,3 +255,4 @@ async def write_variants(session: Session, rows: Sequence[Mapping[str, Any]]) ->
         raise Taken(_TAKEN_JUST_NOW, field=("variants",)) from None
     for row in rows:
         revisions.record(session, "variant", row["id"], version=1, actor=row["changed_by"])
+    search.touch(session, {row["product_id"] for row in rows})

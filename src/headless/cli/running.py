@@ -134,6 +134,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
+    from headless.catalog.search import index as search
     from headless.merchandising import opening
     from headless.platform import schema
 
@@ -145,6 +146,8 @@ async def migrate(settings: Settings, say: Callable[[str], None]) -> None:
     async with opened(settings) as database:
         if await opening.open_default_shop(database):
             say(f"Opened {opening.NAME} with the channel `default` in {opening.CURRENCY}")
+        if indexed := await search.complete(database):
+            say(f"Indexed {indexed} products for searching")
 
 
 async def migrate_if_empty(settings: Settings) -> None:

@@ -14,6 +14,9 @@ from headless.catalog import publication
 from headless.catalog import queries as catalog_queries
 from headless.catalog.models import ProductStatus, products
 from headless.catalog.queries import Eye, ProductSortKey
+from headless.catalog.search import lists
+from headless.catalog.search.lists import Wish
+from headless.catalog.search.parsing import parse
 from headless.inventory import queries as inventory_queries
 from headless.inventory.rules import Stock
 from headless.merchandising import shopify_rows, shopify_writing
@@ -64,7 +67,8 @@ async def pages_of(
 async def _page(session: Session, terms: Terms, *, after: str | None, query: str | None) -> Page:
     eye = Eye(terms.channel.id, sees_hidden=True)
     window = pages.Window(limit=PAGE, after=after)
-    found = await catalog_queries.product_page(session, eye, window, query=query, sort=ProductSortKey.ID)
+    wish = Wish(eye, terms.channel.currency_code, query=parse(query or ""))
+    found = (await lists.page(session, wish, window, sort=ProductSortKey.ID)).slice
     ids = [row.id for row in found.rows]
     variants = await catalog_queries.variants_by_product(session, ids)
     media = await catalog_queries.media_by_product(session, ids)

@@ -74,7 +74,7 @@ async def fetch(
     keyed = select.add_columns(*(column.label(f"_key{i}") for i, column in enumerate(order.columns)))
     for cursor, is_lower in ((window.after, True), (window.before, False)):
         if cursor is not None:
-            keyed = keyed.where(_beyond(order, _values(order, cursor), is_lower=is_lower))
+            keyed = keyed.where(_beyond(order, position(order, cursor), is_lower=is_lower))
     descending = order.is_descending != window.is_backward
     keyed = keyed.order_by(*(column.desc() if descending else column.asc() for column in order.columns))
     rows = list(await session.execute(keyed.limit(window.limit + 1)))
@@ -113,10 +113,10 @@ def _index(cursors: Sequence[str], cursor: str) -> int:
     try:
         return cursors.index(cursor)
     except ValueError:
-        raise BadUserInput(_BAD_CURSOR) from None
+        raise BadUserInput(BAD_CURSOR) from None
 
 
-_BAD_CURSOR = "This cursor doesn't belong to this list and sort order. Start again without it."
+BAD_CURSOR = "This cursor doesn't belong to this list and sort order. Start again without it."
 
 
 def _cursor(order: Order, row: Record) -> str:
@@ -125,14 +125,24 @@ def _cursor(order: Order, row: Record) -> str:
     return crypto.b64(orjson.dumps([order.tag, *keys], default=str))
 
 
-def _values(order: Order, cursor: str) -> list[Any]:
+def name_of(cursor: str) -> str:
+    """Which order a cursor says it belongs to."""
+    try:
+        loaded = orjson.loads(crypto.unb64(cursor))
+    except (ValueError, TypeError, OverflowError):
+        raise BadUserInput(BAD_CURSOR) from None
+    return loaded[0] if isinstance(loaded, list) and loaded and isinstance(loaded[0], str) else ""
+
+
+def position(order: Order, cursor: str) -> list[Any]:
+    """The sort keys of the row that a cursor stands for; raises `BadUserInput`."""
     try:
         loaded = orjson.loads(crypto.unb64(cursor))
         if not isinstance(loaded, list) or len(loaded) != len(order.columns) + 1 or loaded[0] != order.tag:
-            raise BadUserInput(_BAD_CURSOR)
+            raise BadUserInput(BAD_CURSOR)
         return [_typed(value, column) for value, column in zip(loaded[1:], order.columns, strict=True)]
     except (ValueError, TypeError, OverflowError):
-        raise BadUserInput(_BAD_CURSOR) from None
+        raise BadUserInput(BAD_CURSOR) from None
 
 
 def _typed(value: Any, column: ColumnElement[Any]) -> Any:

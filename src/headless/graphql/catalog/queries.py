@@ -8,7 +8,15 @@ from strawberry import UNSET
 
 from headless.catalog import queries
 from headless.catalog.queries import ProductSortKey
-from headless.graphql.catalog.types import Collection, Product, ProductVariant, find_variant, product_page
+from headless.graphql.catalog.filters import ProductFilter, wish_of
+from headless.graphql.catalog.types import (
+    Collection,
+    Product,
+    ProductConnection,
+    ProductVariant,
+    find_variant,
+    product_page,
+)
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import PUBLIC, query
 from headless.graphql.nodes import finds
@@ -40,17 +48,19 @@ class CatalogQueries:
         last: int | None = UNSET,
         before: str | None = UNSET,
         query: str | None = UNSET,
+        filters: list[ProductFilter] | None = UNSET,
         sort_key: ProductSortKey | None = UNSET,
         reverse: bool = False,
-    ) -> Connection[Product]:
-        """Products; `query` finds those whose title, vendor, type or tags hold all its words."""
+    ) -> ProductConnection:
+        """Products, by default by id; with a `query` the best hits first.
+
+        `query` finds products with all its words, begun ones too, and forgives slips where nothing else is found:
+        `shirt`, `"summer dress"`, `-wool`, `cotton OR linen`, `vendor:acme price:<20 tag:'summer sale'`. Fields are
+        `vendor product_type tag title sku barcode handle price available status created_at updated_at`.
+        """
         wanted = window(sent(first), sent(after), sent(last), sent(before))
-        eye = await info.context.eye()
-        async with info.context.reading() as session:
-            found = await queries.product_page(
-                session, eye, wanted, query=sent(query), sort=sent(sort_key) or ProductSortKey.ID, is_reversed=reverse
-            )
-        return await product_page(info, found)
+        wish = await wish_of(info, query=sent(query), filters=sent(filters))
+        return await product_page(info, wish, wanted, sort=sent(sort_key), is_reversed=reverse)
 
     @query(requires=PUBLIC)
     async def collection(

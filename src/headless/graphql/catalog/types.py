@@ -12,13 +12,16 @@ from headless.accounts.rules import Permission
 from headless.catalog import models, publication, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
+from headless.catalog.search import lists
+from headless.catalog.search.lists import Wish
+from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import field, id_of, view
 from headless.graphql.metafields.types import HasMetafields
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
-from headless.graphql.pages import Connection, in_memory, page, selected_names
+from headless.graphql.pages import Connection, in_memory, selected_names
 from headless.graphql.scalars import URL
 from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
@@ -26,7 +29,7 @@ from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
 from headless.platform.db import Record
 from headless.platform.loaders import is_pending, then
-from headless.platform.pages import Slice, window
+from headless.platform.pages import Window, window
 from headless.pricing import queries as pricing_queries
 
 if TYPE_CHECKING:
@@ -306,6 +309,16 @@ class Product(Node, HasMetafields):
         return cast("Connection[Collection]", in_memory(rows, wanted))
 
 
+@strawberry.type(description="A page of a list.")
+class ProductConnection(Connection[Product]):
+    wish: strawberry.Private[Wish]
+
+    @field
+    async def filters(self, info: Info) -> list[Facet]:
+        """What the list can be narrowed to; counted only when asked for."""
+        return await facets_of(info, self.wish)
+
+
 @view(models.Collection)
 class Collection(Node, HasMetafields):
     """Products shown together."""
@@ -340,17 +353,14 @@ class Collection(Node, HasMetafields):
         after: str | None = UNSET,
         last: int | None = UNSET,
         before: str | None = UNSET,
+        filters: list[ProductFilter] | None = UNSET,
         sort_key: ProductSortKey | None = UNSET,
         reverse: bool = False,
-    ) -> Connection[Product]:
+    ) -> ProductConnection:
         """Its visible products; without a sort key in the collection's own order."""
         wanted = window(sent(first), sent(after), sent(last), sent(before))
-        eye = await info.context.eye()
-        async with info.context.reading() as session:
-            found = await queries.collection_product_page(
-                session, eye, wanted, collection_id=self.id, sort=sent(sort_key), is_reversed=reverse
-            )
-        return await product_page(info, found)
+        wish = await wish_of(info, filters=sent(filters), collection_id=self.id)
+        return await product_page(info, wish, wanted, sort=sent(sort_key), is_reversed=reverse)
 
 
 @finds("variant", "ProductVariant")
@@ -375,9 +385,13 @@ async def prefetch(info: Info, rows: Sequence[Record]) -> None:
             await context.loaders.fetch(inventory_queries.sellable_by_variant, variants)
 
 
-async def product_page(info: Info, found: Slice) -> Connection[Product]:
-    await prefetch(info, found.rows)
-    return cast("Connection[Product]", page(found))
+async def product_page(
+    info: Info, wish: Wish, wanted: Window, *, sort: ProductSortKey | None, is_reversed: bool
+) -> ProductConnection:
+    async with info.context.reading() as session:
+        found = await lists.page(session, wish, wanted, sort=sort, is_reversed=is_reversed)
+    await prefetch(info, found.slice.rows)
+    return ProductConnection(slice=found.slice, wish=found.wish)
 
 
 def is_for_sale(variant: Any, context: Context) -> Any:

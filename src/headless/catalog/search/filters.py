@@ -1,0 +1,98 @@
+"""What narrows a list, as conditions on products joined with their listing?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select, true
+
+from headless.catalog.models import listings, products
+from headless.catalog.search import rules
+from headless.catalog.search.models import product_facets
+from headless.platform import money
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """Products of which something can be bought now, or nothing."""
+
+    is_available: bool
+    key: str = rules.AVAILABLE
+
+    def condition(self) -> ColumnElement[bool]:
+        return listings.c.is_available.is_(self.is_available)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Products whose lowest price lies between two amounts in minor units, both included."""
+
+    least: int | None
+    most: int | None
+    key: str = rules.PRICE
+
+    def condition(self) -> ColumnElement[bool]:
+        bounds: list[ColumnElement[bool]] = [true()]
+        if self.least is not None:
+            bounds.append(listings.c.min_amount >= self.least)
+        if self.most is not None:
+            bounds.append(listings.c.min_amount <= self.most)
+        return and_(*bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Products with one of a facet's values; both are folded."""
+
+    key: str
+    value: str
+
+    def condition(self) -> ColumnElement[bool]:
+        return has_any([rules.facet_id(self.key, self.value)])
+
+
+Filter = Available | Price | Has
+
+
+def has_any(facet_ids: Sequence[int]) -> ColumnElement[bool]:
+    """Products with at least one of some values."""
+    c = product_facets.c
+    wanted = c.facet_id == facet_ids[0] if len(facet_ids) == 1 else c.facet_id.in_(facet_ids)
+    return products.c.id.in_(select(c.product_id).where(wanted))
+
+
+def by_key(filters: Sequence[Filter]) -> Mapping[str, ColumnElement[bool]]:
+    """One condition for each key: what has the same key is an alternative."""
+    grouped: dict[str, list[Filter]] = {}
+    for one in dict.fromkeys(filters):
+        grouped.setdefault(one.key, []).append(one)
+    conditions: dict[str, ColumnElement[bool]] = {}
+    for key, alternatives in grouped.items():
+        ids = [rules.facet_id(one.key, one.value) for one in alternatives if isinstance(one, Has)]
+        others: list[ColumnElement[bool]] = [one.condition() for one in alternatives if not isinstance(one, Has)]
+        conditions[key] = or_(*others, *([has_any(ids)] if ids else []))
+    return conditions
+
+
+_MOST = 2**62
+
+
+def least_amount(value: Decimal, currency: str) -> int:
+    """The smallest amount in minor units that isn't below a price."""
+    return _minor(value, currency, ROUND_CEILING)
+
+
+def most_amount(value: Decimal, currency: str) -> int:
+    """The largest amount in minor units that isn't above a price."""
+    return _minor(value, currency, ROUND_FLOOR)
+
+
+def _minor(value: Decimal, currency: str, rounding: str) -> int:
+    # Any bound may be asked for; no price comes near these.
+    if abs(value) > money.MAX_AMOUNT:
+        return _MOST if value > 0 else -_MOST
+    scaled: Any = value.scaleb(money.digits(currency)).to_integral_value(rounding=rounding)
+    return int(scaled)

@@ -1,0 +1,203 @@
+"""Which products does a list show, and in which order?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, func, literal_column, select, true, union_all
+
+from headless.catalog.models import collection_products, listings, products
+from headless.catalog.queries import Eye, ProductSortKey, visible_products
+from headless.catalog.search import filters, index, spelling, text
+from headless.catalog.search.filters import Filter
+from headless.catalog.search.models import documents
+from headless.catalog.search.parsing import Query
+from headless.catalog.search.text import Language
+from headless.platform import pages
+from headless.platform.db import Session
+from headless.platform.errors import BadUserInput
+
+SORTS: Mapping[ProductSortKey, tuple[ColumnElement[Any], ...]] = {
+    ProductSortKey.BEST_SELLING: (listings.c.units_sold, listings.c.product_id),
+    ProductSortKey.CREATED_AT: (products.c.created_at, products.c.id),
+    ProductSortKey.ID: (products.c.id,),
+    ProductSortKey.PRICE: (listings.c.min_amount, listings.c.product_id),
+    ProductSortKey.PRODUCT_TYPE: (products.c.type_key, products.c.id),
+    ProductSortKey.TITLE: (products.c.title_key, products.c.id),
+    ProductSortKey.UPDATED_AT: (products.c.updated_at, products.c.id),
+    ProductSortKey.VENDOR: (products.c.vendor_key, products.c.id),
+}
+COLLECTION = "COLLECTION"
+CORRECTED = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a list is asked to show."""
+
+    eye: Eye
+    currency: str
+    query: Query | None = None
+    filters: tuple[Filter, ...] = ()
+    collection_id: UUID | None = None
+
+    def language(self, session: Session) -> Language:
+        return Language(index.is_sqlite(session), self.currency)
+
+    def conditions(self, session: Session, *, but: str | None = None) -> ColumnElement[bool]:
+        """What products have to be, besides visible; `but` leaves the filters of one key aside."""
+        language = self.language(session)
+        asked = [] if self.query is None else [text.matching(self.query, language)]
+        return and_(true(), *self._narrowed(but), *asked)
+
+    def _narrowed(self, but: str | None = None) -> list[ColumnElement[bool]]:
+        narrowed = [condition for key, condition in filters.by_key(self.filters).items() if key != but]
+        if self.collection_id is not None:
+            c = collection_products.c
+            narrowed.append(products.c.id.in_(select(c.product_id).where(c.collection_id == self.collection_id)))
+        return narrowed
+
+    def besides_words(self, session: Session) -> ColumnElement[bool]:
+        """The conditions that the full-text index doesn't decide."""
+        asked = [] if self.query is None else text.fields(self.query, self.language(session))
+        return and_(true(), *self._narrowed(), *asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of products, and what was found in the end: perhaps other words than were written."""
+
+    slice: pages.Slice
+    wish: Wish
+
+
+async def page(
+    session: Session,
+    wish: Wish,
+    window: pages.Window,
+    *,
+    sort: ProductSortKey | None = None,
+    is_reversed: bool = False,
+) -> Page:
+    """Read one page of visible products.
+
+    Without a sort: the best hits first where words are asked for, else a collection's own order, else by id. Where
+    words lead to nothing, those that were probably meant are looked for; the cursors remember them.
+    """
+    corrections = _corrections(window)
+    if corrections and wish.query is not None:
+        wish = replace(wish, query=wish.query.corrected(corrections))
+    found = await _fetch(session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections)
+    is_first = window.after is None and window.before is None
+    if not found.rows and window.limit and is_first and wish.query is not None and wish.query.has_words:
+        corrections = await spelling.meant(session, wish.query)
+        if corrections:
+            wish = replace(wish, query=wish.query.corrected(corrections))
+            found = await _fetch(session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections)
+    return Page(found, wish)
+
+
+async def count(session: Session, wish: Wish) -> int:
+    """How many visible products a list has in all."""
+    counted = (
+        select(func.count())
+        .select_from(products.join(listings, wish.eye.listed))
+        .where(wish.eye.sees(), wish.conditions(session))
+    )
+    return int(await session.scalar(counted) or 0)
+
+
+async def _fetch(
+    session: Session,
+    wish: Wish,
+    window: pages.Window,
+    *,
+    sort: ProductSortKey | None,
+    is_reversed: bool,
+    corrections: spelling.Meant,
+) -> pages.Slice:
+    has_words = wish.query is not None and wish.query.has_words
+    if sort is ProductSortKey.RELEVANCE or (sort is None and has_words):
+        sort = ProductSortKey.RELEVANCE if has_words else None
+    selection = visible_products(wish.eye)
+    is_descending = is_reversed
+    name = sort.value if sort is not None else COLLECTION if wish.collection_id is not None else ProductSortKey.ID.value
+    name += f"{CORRECTED}{spelling.written(corrections)}" if corrections else ""
+    if sort is ProductSortKey.RELEVANCE and wish.query is not None:
+        return await _by_relevance(session, wish, window, name=name, is_reversed=is_reversed)
+    if sort is None and wish.collection_id is not None:
+        member = collection_products.c
+        selection = selection.join(collection_products, member.product_id == products.c.id)
+        selection = selection.where(member.collection_id == wish.collection_id)
+        columns: tuple[ColumnElement[Any], ...] = (member.position, member.product_id)
+    else:
+        columns = SORTS[sort or ProductSortKey.ID]
+        is_descending = is_reversed != (sort is ProductSortKey.BEST_SELLING)
+    order = pages.Order(name, columns, is_descending=is_descending)
+    return await pages.fetch(
+        session,
+        selection.where(wish.conditions(session)),
+        order=order,
+        window=window,
+        count=lambda session: count(session, wish),
+    )
+
+
+async def _by_relevance(
+    session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool
+) -> pages.Slice:
+    """Read the best hits: of each rank no more than the page may need, so that it costs no more where many are."""
+    assert wish.query is not None  # noqa: S101 - the caller looked
+    tier, place = literal_column("tier", Integer), literal_column("place", BigInteger)
+    order = pages.Order(name, (tier, place), is_descending=is_reversed)
+    bounds = [
+        (pages.position(order, cursor), is_lower)
+        for cursor, is_lower in ((window.after, True), (window.before, False))
+        if cursor is not None
+    ]
+    is_backward = is_reversed != window.is_backward
+    d = documents.c
+    ranks: list[Select[Any]] = []
+    for rank in text.tiers(wish.query):
+        within = [
+            d.id > bound[1] if is_lower != is_reversed else d.id < bound[1]
+            for bound, is_lower in bounds
+            if bound[0] == rank.number
+        ]
+        if any(
+            rank.number < bound[0] if is_lower != is_reversed else rank.number > bound[0] for bound, is_lower in bounds
+        ):
+            continue
+        hits = (
+            text.hits(rank, wish.language(session))
+            .join(products, products.c.id == d.product_id)
+            .join(listings, wish.eye.listed)
+            .with_only_columns(
+                d.product_id.label("hit"), literal_column(str(rank.number), Integer).label("tier"), d.id.label("place")
+            )
+            .where(wish.eye.sees(), wish.besides_words(session), *within)
+            .order_by(d.id.desc() if is_backward else d.id.asc())
+            .limit(window.limit + 1)
+        )
+        ranks.append(hits.subquery().select())
+
+    async def counted(session: Session) -> int:
+        return await count(session, wish)
+
+    if not ranks:
+        return pages.Slice([], [], has_next=False, has_previous=window.after is not None, count=counted)
+    ranked = union_all(*ranks).subquery("ranked")
+    selection = visible_products(wish.eye).join(ranked, ranked.c.hit == products.c.id)
+    return await pages.fetch(session, selection, order=order, window=window, count=counted)
+
+
+def _corrections(window: pages.Window) -> spelling.Meant:
+    """The words that the page before this one was found by."""
+    found = [pages.name_of(cursor).partition(CORRECTED) for cursor in (window.after, window.before) if cursor]
+    written = {rest.removesuffix("-") for _name, _mark, rest in found}
+    if len(written) > 1:
+        raise BadUserInput(pages.BAD_CURSOR)
+    return spelling.read(next(iter(written), ""))
