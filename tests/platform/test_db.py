@@ -70,6 +70,31 @@ async def test_writer_that_gets_no_turn_is_refused_and_leaves_no_lock(
     await small.close()
 
 
+async def test_writer_with_patience_gets_his_connection_although_all_are_in_use_for_long(database: Database) -> None:
+    small = Database(database.url, pool_size=1)
+    small.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+
+    async def write() -> None:
+        async with small.transaction(patience=60) as session:
+            await session.execute(update(log_heads).values(position=9))
+
+    async with small.reading():
+        patient = asyncio.create_task(write())
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                async with small.reading():
+                    pass
+        assert not patient.done()
+    await patient
+
+    assert await position(small) == 9
+    with pytest.raises(Unavailable):
+        async with small.reading(), small.transaction(patience=0.1) as session:
+            await session.execute(update(log_heads).values(position=1))
+    assert await position(small) == 9
+    await small.close()
+
+
 async def test_cancelled_transaction_changes_nothing_and_gives_its_connection_back(database: Database) -> None:
     begun = asyncio.Event()
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import orjson
@@ -92,19 +92,22 @@ class Database:
                 yield session
 
     @asynccontextmanager
-    async def transaction(self, *, patience: float = WAIT_SECONDS) -> AsyncIterator[Session]:
+    async def transaction(self, *, patience: float | None = None) -> AsyncIterator[Session]:
         """Run a write transaction: commit at the end, roll back on any exception.
 
-        `patience` is how many seconds it may queue behind SQLite's other writers.
+        `patience` is how many seconds it may queue for a connection and behind SQLite's other writers, for what must
+        be written even when the server is so busy that others are sent away.
 
         Raises `Unavailable` when no connection or no turn to write comes in time, `SerializationFailure` when
         the database gave up on this transaction and running it again makes sense.
         """
         async with (
-            self._turn_to_write(patience),
+            self._turn_to_write(WAIT_SECONDS if patience is None else patience),
             _session(self._writing) as session,
         ):
             with translated():
+                if patience is not None:
+                    await _connect(session, patience)
                 yield session
                 for write in session.info.get("before_commit", ()):
                     await write(session)
@@ -147,6 +150,19 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[Session]:
         # Nothing is left to be saved: that a lost connection can't be rolled back is no news.
         with suppress(DBAPIError):
             await asyncio.shield(session.close())
+
+
+async def _connect(session: Session, patience: float) -> None:
+    """Have a connection, although the pool gives up sooner than `patience` ends."""
+    until = monotonic() + patience
+    while True:
+        try:
+            await session.connection()
+        except PoolTimeout:
+            if monotonic() >= until:
+                raise
+        else:
+            return
 
 
 def before_commit(session: Session, write: Callable[[Session], Awaitable[None]]) -> None:
