@@ -23,3 +23,7 @@ class CollectionHasRules(Refusal):
 
 class MetafieldTypeConflict(Refusal):
     """Metafields of this namespace and key have another type. Delete them first, or choose the type that they have."""
+
+
+class VariantsRemain(Refusal):
+    """The product has variants that you didn't name. Name them all, or delete those variants first."""

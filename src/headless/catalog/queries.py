@@ -156,6 +156,12 @@ async def products_by_handle(session: Session, handles: Sequence[str]) -> Mappin
     return {row.handle: row.id for row in rows}
 
 
+async def products_by_reference(session: Session, references: Sequence[str]) -> Mapping[str, UUID]:
+    c = products.c
+    rows = await session.execute(select(c.external_reference, c.id).where(any_of(c.external_reference, references)))
+    return {row.external_reference: row.id for row in rows}
+
+
 async def is_empty(session: Session) -> bool:
     return (await session.execute(select(products.c.id).limit(1))).first() is None
 

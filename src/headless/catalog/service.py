@@ -421,3 +421,9 @@ async def locked_product(session: Session, product_id: UUID) -> Record:
     if row is None:
         raise NotFound(field=("id",))
     return row
+
+
+async def lock_products(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Have products to oneself until the end of the transaction: two who change the same ones can't deadlock."""
+    wanted = select(products.c.id).where(any_of(products.c.id, product_ids)).order_by(products.c.id)
+    await session.execute(wanted.with_for_update())

@@ -192,7 +192,7 @@ class Context:
         required: bool = False,
     ) -> Claim:
         """What makes this mutation happen once, if its caller asks for it: in the input, or by header."""
-        values = _plain(input)
+        values = plain(input)
         key = values.pop("idempotency_key", None)
         if key is not None and self.idempotency_key is not None and key != self.idempotency_key:
             message = "The header Idempotency-Key and the input's idempotencyKey differ. Send one of them."
@@ -225,15 +225,15 @@ async def _in_turn(database: Database, turns: asyncio.Semaphore) -> AsyncIterato
         yield session
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """An input as JSON-ready values; omitted fields are left out."""
     if isinstance(value, Enum):
         return value.value
     if has_object_definition(value):
         fields = {field.name: getattr(value, field.name) for field in value.__strawberry_definition__.fields}
-        return {name: _plain(part) for name, part in fields.items() if part is not strawberry.UNSET}
+        return {name: plain(part) for name, part in fields.items() if part is not strawberry.UNSET}
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value
 
 

@@ -13,6 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
+from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
 from headless.graphql.checkout import CheckoutMutations
@@ -83,6 +84,7 @@ Mutation = merge_types(
         ProductMutations,
         MetafieldMutations,
         CollectionMutations,
+        BulkMutations,
         StockMutations,
         LocationMutations,
         TransferMutations,

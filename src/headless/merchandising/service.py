@@ -337,3 +337,11 @@ def _check_order(
             f"{money.Money(amount, currency)}; it is the higher price of before, or none."
         )
         problems.append(InvalidInput(message, field=("variants", index, "compareAtPrice")))
+
+
+def is_amount(value: Decimal, amount: int | None, currency: str) -> bool:
+    """Whether a decimal amount is one in minor units; what can't be an amount is none."""
+    try:
+        return money.parse(value, currency) == amount
+    except InvalidInput:
+        return False

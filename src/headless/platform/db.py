@@ -170,6 +170,25 @@ def before_commit(session: Session, write: Callable[[Session], Awaitable[None]])
     session.info.setdefault("before_commit", []).append(write)
 
 
+@asynccontextmanager
+async def savepoint(session: Session) -> AsyncIterator[None]:
+    """Undo what the block did when it raises, and only that; what it wanted written at the end is forgotten, too."""
+    kept = {name: _copied(value) for name, value in session.info.items()}
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        session.info.clear()
+        session.info.update(kept)
+        raise
+
+
+def _copied(waiting: Any) -> Any:
+    if isinstance(waiting, dict):
+        return {key: _copied(value) for key, value in waiting.items()}
+    return type(waiting)(waiting) if isinstance(waiting, list | set) else waiting
+
+
 def insert_into(session: Session, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, in the session's dialect."""
     dialect = session.get_bind().dialect.name

@@ -65,7 +65,7 @@ class ProductMutations:
             options=_options(sent(input.options) or []),
             external_reference=sent(input.external_reference) or None,
         )
-        drafts = _new_variants(sent(input.variants) or [])
+        drafts = new_variants(sent(input.variants) or [])
         async with context.transaction() as session:
             product_id = await service.create_product(session, draft, drafts, channel=channel, actor=context.actor.name)
         return ProductCreatePayload(product=await _product(context, product_id))
@@ -75,7 +75,7 @@ class ProductMutations:
         """Change a product, if it is still the version that you saw."""
         context = info.context
         product_id = decoded("product", input.id, "id")
-        changes = _columns(input)
+        changes = changed_columns(input)
         async with context.transaction() as session:
             await service.update_product(
                 session,
@@ -123,9 +123,9 @@ class ProductMutations:
         """Add variants to a product, all or none."""
         context = info.context
         product_id = decoded("product", input.product_id, "productId")
-        drafts = _new_variants(input.variants)
+        drafts = new_variants(input.variants)
         channel = await context.channel()
-        async with _named_product_id(), context.transaction() as session:
+        async with named_product_id(), context.transaction() as session:
             made = await service.create_variants(session, product_id, drafts, channel=channel, actor=context.actor.name)
         return ProductVariantsCreatePayload(**await _with_variants(context, product_id, made))
 
@@ -136,9 +136,9 @@ class ProductMutations:
         """Change variants of a product, all or none, each if it is still the version that you saw."""
         context = info.context
         product_id = decoded("product", input.product_id, "productId")
-        changes = [_change(variant, index) for index, variant in enumerate(_bounded(input.variants))]
+        changes = [_change(variant, index) for index, variant in enumerate(bounded(input.variants))]
         channel = await context.channel()
-        async with _named_product_id(), context.transaction() as session:
+        async with named_product_id(), context.transaction() as session:
             await service.update_variants(session, product_id, changes, channel=channel, actor=context.actor.name)
         return ProductVariantsUpdatePayload(
             **await _with_variants(context, product_id, [change.id for change in changes])
@@ -164,7 +164,7 @@ class ProductMutations:
 
 
 @asynccontextmanager
-async def _named_product_id() -> AsyncIterator[None]:
+async def named_product_id() -> AsyncIterator[None]:
     """Tell a product that isn't there by the name that these inputs give its id."""
     try:
         yield
@@ -172,7 +172,7 @@ async def _named_product_id() -> AsyncIterator[None]:
         raise refusal.at("productId") if refusal.field == ("id",) else refusal from None
 
 
-def _columns(input: ProductUpdateInput) -> Mapping[str, Any]:
+def changed_columns(input: ProductUpdateInput) -> Mapping[str, Any]:
     changes: dict[str, Any] = dict(
         given(
             title=input.title,
@@ -223,7 +223,7 @@ def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
     )
 
 
-def _new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
+def new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
     return [
         NewVariant(
             sku=sent(variant.sku) or None,
@@ -234,7 +234,7 @@ def _new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
             is_tracked=variant.tracked,
             **_terms(variant),
         )
-        for variant in _bounded(variants)
+        for variant in bounded(variants)
     ]
 
 
@@ -253,7 +253,7 @@ def _terms(variant: ProductVariantInput | ProductVariantUpdateInput) -> dict[str
     return {name: cleared.get(name) if value is None else value for name, value in terms.items()}
 
 
-def _bounded(variants: list[Any]) -> list[Any]:
+def bounded(variants: list[Any]) -> list[Any]:
     if len(variants) > MOST_VARIANTS:
         message = f"A call carries at most {MOST_VARIANTS} variants."
         raise InvalidInput(message, field=("variants",))

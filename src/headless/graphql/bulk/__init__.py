@@ -1,0 +1,1 @@
+"""Many products at once, and products set whole. Knows no tables."""

@@ -1,0 +1,174 @@
+"""What does one line of JSON say a product is to be? The same as the input of `productSet`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from headless.catalog.models import ProductStatus
+from headless.catalog.rules import Option
+from headless.catalog.variants import CODES, MEASURES
+from headless.merchandising.service import UNSET
+from headless.merchandising.setting import Identifier, ProductWish, WishedVariant
+from headless.platform import ids
+from headless.platform.errors import InvalidInput, NotFound
+
+LEAST_NUMBER, MOST_NUMBER = -(2**31), 2**31 - 1
+"""Whole numbers as the API takes them."""
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
+    )
+
+    def given(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names if name in self.model_fields_set}
+
+
+class IdentifierLine(_Line):
+    id: str | None = None
+    handle: str | None = None
+    external_reference: str | None = None
+
+
+class SelectedOptionLine(_Line):
+    name: str
+    value: str
+
+
+class OptionLine(_Line):
+    name: str
+    values: list[str]
+
+
+class SeoLine(_Line):
+    title: str | None = None
+    description: str | None = None
+
+
+class VariantLine(_Line):
+    id: str | None = None
+    sku: str | None = None
+    barcode: str | None = None
+    price: Decimal | None = None
+    compare_at_price: Decimal | None = None
+    selected_options: list[SelectedOptionLine] | None = None
+    tracked: bool | None = None
+    external_reference: str | None = None
+    tax_code: str | None = None
+    weight_grams: int | None = Field(default=None, ge=0, le=10**9)
+    length_mm: int | None = Field(default=None, ge=0, le=MOST_NUMBER)
+    width_mm: int | None = Field(default=None, ge=0, le=MOST_NUMBER)
+    height_mm: int | None = Field(default=None, ge=0, le=MOST_NUMBER)
+    backorder_limit: int | None = Field(default=None, ge=LEAST_NUMBER, le=MOST_NUMBER)
+    preorder: bool | None = None
+    expected_at: datetime | None = None
+    max_per_order: int | None = Field(default=None, ge=LEAST_NUMBER, le=MOST_NUMBER)
+    max_per_customer: int | None = Field(default=None, ge=LEAST_NUMBER, le=MOST_NUMBER)
+
+    def wish(self, index: int) -> WishedVariant:
+        columns = self.given(*MEASURES, "expected_at", "max_per_order", "max_per_customer")
+        columns |= {name: value or None for name, value in self.given(*CODES, "tax_code").items()}
+        columns |= {name: value or 0 for name, value in self.given("backorder_limit").items()}
+        if "preorder" in self.model_fields_set:
+            columns["is_preorder"] = bool(self.preorder)
+        if self.tracked is not None:
+            columns["is_tracked"] = self.tracked
+        if self.expected_at is not None and self.expected_at.tzinfo is None:
+            message = "A time needs its offset, such as 2030-01-31T12:00:00Z."
+            raise InvalidInput(message, field=("variants", index, "expectedAt"))
+        if "price" in self.model_fields_set and self.price is None:
+            message = "A variant always has a price: leave the field out to keep it."
+            raise InvalidInput(message, field=("variants", index, "price"))
+        return WishedVariant(
+            id=None if self.id is None else _decoded("variant", self.id, "variants", index, "id"),
+            selected_options=None
+            if self.selected_options is None
+            else tuple((pair.name, pair.value) for pair in self.selected_options),
+            columns=columns,
+            price=UNSET if self.price is None else self.price,
+            compare_at_price=self.compare_at_price if "compare_at_price" in self.model_fields_set else UNSET,
+        )
+
+
+class ProductLine(_Line):
+    """The input of `productSet`."""
+
+    identifier: IdentifierLine
+    expected_version: int | None = None
+    title: str | None = None
+    handle: str | None = None
+    description_html: str | None = None
+    vendor: str | None = None
+    product_type: str | None = None
+    tags: list[str] | None = None
+    status: ProductStatus | None = None
+    seo: SeoLine | None = None
+    options: list[OptionLine] | None = None
+    external_reference: str | None = None
+    variants: list[VariantLine] | None = None
+
+    def wish(self) -> ProductWish:
+        """What it says; raises `InvalidInput` and `NotFound` where it can't be."""
+        columns = self.given("title", "handle")
+        for name, value in columns.items():
+            if value is None:
+                message = f"A product always has a {name}: leave the field out to keep it."
+                raise InvalidInput(message, field=(name,))
+        columns |= {
+            name: value or "" for name, value in self.given("description_html", "vendor", "product_type").items()
+        }
+        columns |= {name: value or [] for name, value in self.given("tags").items()}
+        columns |= {name: value or None for name, value in self.given("external_reference").items()}
+        if self.status is not None:
+            columns["status"] = self.status
+        if "options" in self.model_fields_set:
+            columns["options"] = tuple(Option(each.name, tuple(each.values)) for each in self.options or ())
+        if "seo" in self.model_fields_set:
+            seo = self.seo or SeoLine(title=None, description=None)
+            columns |= {f"seo_{name}": value or None for name, value in seo.given("title", "description").items()}
+        named = self.identifier
+        return ProductWish(
+            identifier=Identifier(
+                None if named.id is None else _decoded("product", named.id, "identifier", "id"),
+                named.handle,
+                named.external_reference,
+            ),
+            columns=columns,
+            variants=None
+            if self.variants is None
+            else [variant.wish(index) for index, variant in enumerate(self.variants)],
+            expected_version=self.expected_version,
+        )
+
+
+def parsed(line: bytes) -> ProductWish:
+    """Read one line; raises `InvalidInput` that says what is wrong with it, and `NotFound`."""
+    try:
+        sent = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        message = f"The line isn't JSON: {error}."
+        raise InvalidInput(message) from None
+    return wish_of(sent)
+
+
+def wish_of(sent: object) -> ProductWish:
+    """Read an input that was sent, by the API's names or ours; raises what `parsed` does."""
+    try:
+        return ProductLine.model_validate(sent).wish()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidInput(f"{first['msg']}.", field=[str(part) for part in first["loc"]]) from None
+
+
+def _decoded(prefix: str, value: str, *path: str | int) -> Any:
+    try:
+        return ids.decode(prefix, value)
+    except NotFound:
+        raise NotFound(field=path) from None

@@ -1,0 +1,305 @@
+"""How does a product become exactly what was sent, whether it was there before or not?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from headless.catalog import queries as catalog_queries
+from headless.catalog import rules
+from headless.catalog import service as catalog
+from headless.catalog.errors import VariantsRemain
+from headless.catalog.rules import Option, Selected
+from headless.catalog.service import ProductDraft
+from headless.merchandising import service
+from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
+from headless.platform.db import Database, Record, Session
+from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused, Taken
+from headless.pricing import queries as pricing_queries
+from headless.teamwork import revisions
+
+
+class Outcome(StrEnum):
+    """What became of a product that was sent whole."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    UNCHANGED = "UNCHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Which product is meant, by exactly one of these."""
+
+    id: UUID | None = None
+    handle: str | None = None
+    external_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WishedVariant:
+    """A variant as it is to be; what isn't named stays, or is as in a new one."""
+
+    id: UUID | None = None
+    selected_options: Selected | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    price: Decimal | Unset = UNSET
+    compare_at_price: Decimal | Unset | None = UNSET
+
+    @property
+    def sku(self) -> str | None:
+        return self.columns.get("sku")
+
+
+@dataclass(frozen=True, slots=True)
+class ProductWish:
+    """A product as it is to be; what isn't named stays, or is as in a new one. `variants` None: those stay."""
+
+    identifier: Identifier
+    columns: Mapping[str, Any]
+    variants: Sequence[WishedVariant] | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetProduct:
+    """Which product it is, and what became of it."""
+
+    id: UUID
+    outcome: Outcome
+
+
+async def put_alone(database: Database, wish: ProductWish, *, channel: Record, actor: str) -> SetProduct:
+    """Do what `put` does in a transaction of its own, and once more when another one made the product meanwhile."""
+    try:
+        async with database.transaction() as session:
+            return await put(session, wish, channel=channel, actor=actor)
+    except Taken:
+        async with database.transaction() as session:
+            return await put(session, wish, channel=channel, actor=actor)
+
+
+async def put(session: Session, wish: ProductWish, *, channel: Record, actor: str) -> SetProduct:
+    """Make a product, or bring the one that is there to what is wished; raises what making and changing raise.
+
+    Two who make the same product at once: one of them gets `Taken` and finds it there when he tries again.
+    """
+    product_id = await _found(session, wish)
+    if product_id is not None:
+        has_changed = await _update(session, product_id, wish, channel=channel, actor=actor)
+        return SetProduct(product_id, Outcome.UPDATED if has_changed else Outcome.UNCHANGED)
+    if wish.identifier.id is not None or wish.expected_version is not None:
+        raise NotFound(field=("identifier",))
+    return SetProduct(await _create(session, wish, channel=channel, actor=actor), Outcome.CREATED)
+
+
+async def _found(session: Session, wish: ProductWish) -> UUID | None:
+    named = wish.identifier
+    if sum(value is not None for value in (named.id, named.handle, named.external_reference)) != 1:
+        message = "Name the product by exactly one of id, handle and externalReference."
+        raise InvalidInput(message, field=("identifier",))
+    if named.id is not None:
+        return named.id
+    if named.handle is not None:
+        rules.checked_handle(named.handle)
+        return (await catalog_queries.products_by_handle(session, [named.handle])).get(named.handle)
+    reference = rules.checked_label(named.external_reference or "", "identifier", "externalReference")
+    if not reference:
+        message = "An external reference isn't empty."
+        raise InvalidInput(message, field=("identifier", "externalReference"))
+    return (await catalog_queries.products_by_reference(session, [reference])).get(reference)
+
+
+async def _create(session: Session, wish: ProductWish, *, channel: Record, actor: str) -> UUID:
+    columns = dict(wish.columns)
+    if not columns.get("title"):
+        message = "A new product needs a title."
+        raise InvalidInput(message, field=("title",))
+    for name, value in (("handle", wish.identifier.handle), ("external_reference", wish.identifier.external_reference)):
+        if value is not None:
+            columns.setdefault(name, value)
+    draft = ProductDraft(**columns)
+    return await service.create_product(
+        session,
+        draft,
+        [_new_variant(each, nth) for nth, each in enumerate(wish.variants or ())],
+        channel=channel,
+        actor=actor,
+    )
+
+
+def _new_variant(wish: WishedVariant, index: int) -> NewVariant:
+    if wish.id is not None:
+        raise NotFound(field=("variants", index, "id"))
+    if isinstance(wish.price, Unset):
+        message = "A new variant needs a price."
+        raise InvalidInput(message, field=("variants", index, "price"))
+    return NewVariant(
+        **wish.columns,
+        selected_options=wish.selected_options or (),
+        price=wish.price,
+        compare_at_price=None if isinstance(wish.compare_at_price, Unset) else wish.compare_at_price,
+    )
+
+
+async def _update(session: Session, product_id: UUID, wish: ProductWish, *, channel: Record, actor: str) -> bool:
+    try:
+        current = await catalog.locked_product(session, product_id)
+    except NotFound as refusal:
+        raise refusal.at("identifier") from None
+    if wish.expected_version is not None and current.version != wish.expected_version:
+        raise await revisions.stale(session, "product", current, wish.expected_version)
+    columns = _different(current, wish.columns)
+    options = wish.columns.get("options", catalog.options_of(current))
+    has_changed = False
+    if wish.variants is not None:
+        known = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
+        pairs, new = _matched(options, known, wish.variants)
+        gone = {row.id for row in known} - set(pairs)
+        if gone:
+            raise VariantsRemain(field=("variants",))
+        changes = await _changes(session, known, pairs, channel)
+        with _counting(_places(wish.variants, [pairs[change.id] for change in changes])):
+            if changes:
+                await service.update_variants(session, product_id, changes, channel=channel, actor=actor)
+        with _counting(_places(wish.variants, new)):
+            if new:
+                made = [_new_variant(each, nth) for nth, each in enumerate(new)]
+                await service.create_variants(session, product_id, made, channel=channel, actor=actor)
+        has_changed = bool(changes or new)
+    if "options" in wish.columns:
+        columns |= await _different_options(session, product_id, options)
+    if columns:
+        await service.update_product(
+            session, product_id, expected_version=current.version, changes=columns, actor=actor
+        )
+    return has_changed or bool(columns)
+
+
+def _different(current: Record, wished: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a product, its options apart, that differ from how they would be kept."""
+    kept: dict[str, Any] = {name: value for name, value in wished.items() if name != "options"}
+    if "title" in kept:
+        kept["title"] = rules.checked_title(kept["title"] or "")
+    if "description_html" in kept:
+        kept["description_html"] = rules.sanitize(kept["description_html"])
+    for name in ("vendor", "product_type"):
+        if name in kept:
+            kept[name] = kept[name].strip()
+    if "tags" in kept:
+        kept["tags"] = rules.normal_tags(kept["tags"])
+    return {name: value for name, value in kept.items() if getattr(current, name) != value}
+
+
+async def _different_options(session: Session, product_id: UUID, options: Sequence[Option]) -> dict[str, Any]:
+    """The options as they are to be, with the values that variants have, when they differ from how they are."""
+    now = await catalog.locked_product(session, product_id)
+    variants = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
+    names = {option.name.strip() for option in options}
+    chosen = [
+        tuple((each["name"], each["value"]) for each in row.selected_options if each["name"] in names)
+        for row in variants
+    ]
+    wanted = rules.with_values(rules.checked_options(options), chosen)
+    return {"options": wanted} if catalog.option_rows(wanted) != now.options else {}
+
+
+def _matched(
+    options: Sequence[Option], known: Sequence[Record], wished: Sequence[WishedVariant]
+) -> tuple[dict[UUID, WishedVariant], list[WishedVariant]]:
+    """Pair known variants with wished ones: by id, by option values, by SKU; the others are new."""
+    pairs = _named(known, wished)
+    by_key = {row.options_key: row.id for row in known if row.id not in pairs}
+    rest: list[WishedVariant] = []
+    for index, each in enumerate(wished):
+        if each.id is not None:
+            continue
+        try:
+            key = rules.options_key(rules.checked_selection(options, each.selected_options or ()))
+        except InvalidInput as refusal:
+            raise refusal.at("variants", index, *(refusal.field or ())) from None
+        if key in by_key:
+            pairs[by_key.pop(key)] = each
+        else:
+            rest.append(each)
+    by_sku = {row.sku: row.id for row in known if row.sku and row.id not in pairs}
+    pairs |= {by_sku.pop(each.sku): each for each in rest if each.sku in by_sku}
+    paired = {id(each) for each in pairs.values()}
+    return pairs, [each for each in rest if id(each) not in paired]
+
+
+def _named(known: Sequence[Record], wished: Sequence[WishedVariant]) -> dict[UUID, WishedVariant]:
+    ids = {row.id for row in known}
+    pairs: dict[UUID, WishedVariant] = {}
+    for index, each in enumerate(wished):
+        if each.id is None:
+            continue
+        if each.id not in ids:
+            raise NotFound(field=("variants", index, "id"))
+        if each.id in pairs:
+            message = "This variant stands here twice."
+            raise InvalidInput(message, field=("variants", index, "id"))
+        pairs[each.id] = each
+    return pairs
+
+
+async def _changes(
+    session: Session, known: Sequence[Record], pairs: Mapping[UUID, WishedVariant], channel: Record
+) -> list[VariantChange]:
+    prices = await pricing_queries.prices_by_variant(session, list(pairs), channel.id)
+    changes: list[VariantChange] = []
+    for row in known:
+        wish = pairs.get(row.id)
+        if wish is None:
+            continue
+        columns = {name: value for name, value in wish.columns.items() if getattr(row, name) != value}
+        chosen = {each["name"]: each["value"] for each in row.selected_options}
+        given = {name.strip(): value.strip() for name, value in wish.selected_options or ()}
+        if wish.selected_options is not None and given != chosen:
+            columns["selected_options"] = wish.selected_options
+        price, compare_at = _new_prices(wish, prices.get(row.id), channel.currency_code)
+        if columns or price is not UNSET or compare_at is not UNSET:
+            changes.append(VariantChange(row.id, row.version, columns, price=price, compare_at_price=compare_at))
+    return changes
+
+
+def _new_prices(
+    wish: WishedVariant, now: Record | None, currency: str
+) -> tuple[Decimal | Unset, Decimal | Unset | None]:
+    """The wished prices that differ from those of now."""
+    price, compare_at = wish.price, wish.compare_at_price
+    if now is not None and not isinstance(price, Unset) and service.is_amount(price, now.amount, currency):
+        price = UNSET
+    if now is not None and not isinstance(compare_at, Unset):
+        is_same = (
+            now.compare_at_amount is None
+            if compare_at is None
+            else service.is_amount(compare_at, now.compare_at_amount, currency)
+        )
+        compare_at = UNSET if is_same else compare_at
+    return price, compare_at
+
+
+def _places(sent: Sequence[WishedVariant], some: Sequence[WishedVariant]) -> list[int]:
+    # By identity: two that are equal are still the one and the other.
+    places = {id(each): place for place, each in enumerate(sent)}
+    return [places[id(each)] for each in some]
+
+
+class _counting:  # noqa: N801 - reads as a clause of `with`
+    """Within the block, refusals that count some of the variants come to count all that were sent."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self._places = places
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        for refusal in error.refusals if isinstance(error, Refused) else [error]:
+            if isinstance(refusal, Refusal) and refusal.field and len(refusal.field) > 1:
+                _list, index, *rest = refusal.field
+                refusal.at("variants", self._places[int(index)], *rest)
