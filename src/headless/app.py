@@ -95,6 +95,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         loops = [
             server.hub.run(),
             connections.watch(),
+            server.channels.follow(server.hub),
             *carriers.loops(database, settings.redis_url, heard=server.hub.heard),
         ]
         if with_worker:

@@ -16,7 +16,7 @@ from headless.checkout import completion
 from headless.checkout import queries as checkout_queries
 from headless.graphql.context import Server
 from headless.inventory import waiting
-from headless.merchandising import collecting, schedules
+from headless.merchandising import channels, collecting, schedules
 from headless.operations import service as operations
 from headless.orders import queries as order_queries
 from headless.orders import service as orders
@@ -85,6 +85,10 @@ async def _collect(server: Server) -> int:
     return await collecting.collect(server.database)
 
 
+async def _list_products(server: Server) -> int:
+    return await channels.list_products(server.database)
+
+
 async def _check_books(server: Server) -> int:
     every = timedelta(minutes=server.settings.books_minutes)
     return await operations.check_books(server.database, every=every)
@@ -103,6 +107,7 @@ CHORES = (
     Chore("settle_payments_and_expire_checkouts", 1, _settle),
     Chore("tell_of_publications", 0.5, _turn_publications),
     Chore("fill_collections_by_rules", 0.4, _collect),
+    Chore("list_products_in_channels", 1, _list_products),
     Chore("settle_refunds", 5, _refund),
     Chore("count_sales", 60, _count_sales),
     Chore("tell_who_waits_for_stock", 20, _tell_who_waits),

@@ -211,13 +211,19 @@ async def scene(api: Api, shop: Shop) -> Scene:
         },
         "locationActivate": {"id": main},
         "locationDeactivate": {"id": of("location", shop.outlet_id)},
+        "channelCreate": {
+            "handle": "new-#", "name": "New", "currencyCode": "EUR", "defaultCountry": "DE", "defaultLanguage": "de",
+            "allocationStrategy": "NEAREST", "deliveryRates": [{"title": "Post", "amount": "1", "countries": ["AT"]}],
+        },
+        "channelUpdate": {
+            "id": of("channel", shop.channel_id), "allocationStrategy": "NEAREST", "name": "Default", "defaultCountry": "DE",
+        },
         "backInStockNotify": {"variantId": of("variant", shop.poster), "email": "a#@b.de"},
         "stockRequestCancel": {"id": waiting},
         "productVariantBundleUpdate": {
             "variantId": of("variant", shop.secret), "expectedVersion": 1, "parts": [{"variantId": mug, "quantity": 1}],
         },
         **await hostile_catalog.inputs(api.server.database, shop),
-        "channelUpdate": {"id": of("channel", shop.channel_id), "allocationStrategy": "NEAREST"},
     }  # fmt: skip
     samples = {f"Mutation.{name}": {"input": made} for name, made in inputs.items()}
     samples["Query.order"] = {"id": order["id"], "accessToken": order["accessToken"]}

@@ -152,6 +152,9 @@ def problems(
         found.append(EmailMissing())
     if address is None or not (address.get("address1") and address.get("city")):
         found.append(DeliveryAddressMissing())
+    elif not rate_ids:
+        message = "Nothing can be delivered to this address from here. Choose another one."
+        found.append(DeliveryOptionUnavailable(message))
     elif rate_id is None:
         found.append(DeliveryOptionMissing())
     elif rate_id not in rate_ids:

@@ -17,6 +17,7 @@ from headless.catalog.queries import Eye
 from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
+from headless.graphql.markets import KnownChannels
 from headless.payments.service import Providers
 from headless.platform import clock, idempotency
 from headless.platform.crypto import Signer
@@ -43,8 +44,7 @@ class Server:
     providers: Providers
     desk: Desk
     storage: Storage
-    channels: dict[str | None, Record] = field(default_factory=dict)
-    """Channels that were asked for, by handle: what a channel is never changes while it exists."""
+    channels: KnownChannels = field(default_factory=KnownChannels)
 
     @property
     def terms(self) -> Terms:
@@ -138,13 +138,18 @@ class Context:
         await self.close()
 
     def forget(self) -> None:
+        """Forget what was read: it may be what a race was lost by."""
+        self.server.channels.forget()
+        self._read_again()
+
+    def _read_again(self) -> None:
         self._at = None
         self.loaders.clear()
 
     def written(self) -> None:
         """Note that the database has changed: what was read before is old."""
         self._writes += 1
-        self.forget()
+        self._read_again()
 
     @property
     def is_repeatable(self) -> bool:
@@ -165,9 +170,10 @@ class Context:
         """The market's channel; raises `BadUserInput` for an unknown one."""
         known = self.server.channels.get(self.market.channel)
         if known is None:
+            changes = self.server.channels.changes
             async with self.reading() as session:
                 known = await shop_queries.channel(session, self.market.channel)
-            self.server.channels[self.market.channel] = known
+            self.server.channels.keep(self.market.channel, known, read_after=changes)
         return known
 
     @property

@@ -16,12 +16,13 @@ from headless.inventory import errors as _inventory
 from headless.orders import errors as _orders
 from headless.payments import errors as _payments
 from headless.platform.errors import Fault, Refusal, StaleObject, refusals
+from headless.shop import errors as _shop
 from headless.teamwork import errors as _teamwork
 from headless.teamwork.rules import Revised
 
 log = structlog.get_logger(__name__)
 
-REFUSALS = (_cart, _catalog, _checkout, _inventory, _orders, _payments, _teamwork)
+REFUSALS = (_cart, _catalog, _checkout, _inventory, _orders, _payments, _shop, _teamwork)
 """Imported so that every refusal is known when the enum is made."""
 
 MOST_ERRORS = 10

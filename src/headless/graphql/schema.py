@@ -16,6 +16,7 @@ from strawberry.tools import merge_types
 from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
+from headless.graphql.channels import ChannelMutations
 from headless.graphql.checkout import CheckoutMutations
 from headless.graphql.collections.mutations import CollectionMutations
 from headless.graphql.inventory.mutations import StockMutations
@@ -31,7 +32,7 @@ from headless.graphql.operations import OperationsQueries
 from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
-from headless.graphql.shop import ShopMutations, ShopQueries
+from headless.graphql.shop import ShopQueries
 from headless.graphql.teamwork.commenting import CommentAdded, CommentMutations, CommentQueries, CommentSubscription
 from headless.graphql.teamwork.reverting import RevisionMutations
 
@@ -91,7 +92,7 @@ Mutation = merge_types(
         WaitingMutations,
         RevisionMutations,
         CommentMutations,
-        ShopMutations,
+        ChannelMutations,
     ),
 )
 

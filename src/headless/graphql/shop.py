@@ -4,31 +4,34 @@ from typing import Any, cast
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
 
 from headless.accounts.rules import Permission
-from headless.graphql.context import Info, given
-from headless.graphql.declare import (
-    PUBLIC,
-    decoded,
-    errors,
-    field,
-    id_of,
-    input_type,
-    mutation,
-    payload,
-    query,
-    view,
-)
-from headless.graphql.errors import UserError
+from headless.fulfillment import rates as delivery
+from headless.graphql.context import Info
+from headless.graphql.declare import PUBLIC, field, id_of, query, view
+from headless.graphql.money import Money, amount
 from headless.graphql.nodes import Node, finds
 from headless.graphql.scalars import CountryCode, CurrencyCode, LanguageCode
 from headless.inventory.allocation import AllocationStrategy
+from headless.merchandising import channels
 from headless.platform.db import Record
 from headless.platform.errors import Unavailable
-from headless.shop import models, queries, service
+from headless.shop import models, queries
 
 strawberry.enum(AllocationStrategy, description="In which order locations give their stock to orders.")
+
+
+@strawberry.type(description="What delivery costs in a channel.")
+class DeliveryRate:
+    title: str
+    amount: Money
+    countries: list[CountryCode] = strawberry.field(description="Where to; empty: to all that no other rate names.")
+
+
+@strawberry.type(description="Something that keeps a channel from selling.")
+class ChannelProblem:
+    code: str
+    message: str
 
 
 @view(models.Channel)
@@ -41,33 +44,41 @@ class Channel(Node):
     default_country: CountryCode
     default_language: LanguageCode
 
+    @field
+    def name(self: models.Channel) -> str:
+        """What people call it."""
+        return self.name or self.handle
+
     @field(requires=Permission.READ_INVENTORY)
     async def allocation_strategy(self: models.Channel, info: Info) -> AllocationStrategy | None:
         """In which order locations give their stock to orders."""
         del info  # who may see it was asked before
         return AllocationStrategy(self.allocation_strategy)
 
+    @field(requires=Permission.READ_SETTINGS)
+    async def delivery_rates(self: models.Channel, info: Info) -> list[DeliveryRate] | None:
+        """What delivery costs from here."""
+        found = await info.context.load(delivery.rates_by_channel, self.id) or []
+        return [
+            DeliveryRate(
+                title=row.title,
+                amount=amount(row.amount, self.currency_code),
+                countries=[CountryCode(country) for country in row.countries],
+            )
+            for row in found
+        ]
 
-@input_type
-class ChannelUpdateInput:
-    """What becomes of a channel: an omitted field stays."""
-
-    id: strawberry.ID
-    allocation_strategy: AllocationStrategy | None = UNSET
-
-
-@payload
-class ChannelUpdatePayload:
-    """The channel as it is now."""
-
-    channel: Channel | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=errors)
+    @field(requires=Permission.READ_SETTINGS)
+    async def problems(self: models.Channel, info: Info) -> list[ChannelProblem] | None:
+        """What keeps it from selling; empty when nothing does."""
+        async with info.context.reading() as session:
+            found = await channels.problems(session, cast("Record", self))
+        return [ChannelProblem(code=problem.code, message=problem.message) for problem in found]
 
 
 @finds("channel", "Channel")
 async def find_channel(info: Info, channel_id: UUID) -> Record | None:
-    async with info.context.reading() as session:
-        return next((row for row in await queries.all_channels(session) if row.id == channel_id), None)
+    return cast("Record | None", await info.context.load(queries.channels_by_id, channel_id))
 
 
 @view(models.Shop)
@@ -97,18 +108,6 @@ class Staff:
 class Viewer:
     staff: Staff | None = strawberry.field(description="The API token's name; null for shoppers.")
     permissions: list[str] = strawberry.field(description="What the caller may read and change.")
-
-
-@strawberry.type
-class ShopMutations:
-    @mutation(requires=Permission.WRITE_SETTINGS)
-    async def channel_update(self, info: Info, input: ChannelUpdateInput) -> ChannelUpdatePayload | None:
-        """Change how a channel works."""
-        channel_id = decoded("channel", input.id, "id")
-        changes = {name: value for name, value in given(allocation_strategy=input.allocation_strategy).items() if value}
-        async with info.context.transaction() as session:
-            channel = await service.update_channel(session, channel_id, changes)
-        return ChannelUpdatePayload(channel=cast("Channel", channel))
 
 
 @strawberry.type

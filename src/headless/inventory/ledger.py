@@ -114,14 +114,14 @@ async def announce(session: Session, variant_ids: Sequence[UUID]) -> None:
 async def _refresh(session: Session, variant_ids: Iterable[UUID]) -> None:
     # First the lock, then the reading: of two who sell a product's last two variants, the second sees both gone.
     owners = await listing.lock_listings_of(session, sorted(set(variant_ids)))
-    await listing.write_availability(session, owners, queries.is_buyable(listings.c.product_id))
+    await listing.write_availability(session, owners, queries.is_buyable(listings))
 
 
 async def refresh_availability(session: Session, product_ids: Iterable[UUID]) -> None:
     """Recompute whether products can be bought, for lists that filter by it."""
     ordered = sorted(set(product_ids))
     await listing.lock_listings(session, ordered)
-    await listing.write_availability(session, ordered, queries.is_buyable(listings.c.product_id))
+    await listing.write_availability(session, ordered, queries.is_buyable(listings))
 
 
 def _movement(group_id: UUID, key: tuple[UUID, UUID], name: str, by: int, why: Why) -> dict[str, Any]:

@@ -9,7 +9,21 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Uuid,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    table,
+)
 
 from headless.catalog.models import variants
 from headless.inventory.models import allocations, bundle_parts, levels, locations, movements
@@ -21,6 +35,10 @@ from headless.platform.db import Record, Session
 SELLS = and_(locations.c.is_active, locations.c.ships_orders)
 """Orders ship from there."""
 AVAILABLE = levels.c.on_hand - levels.c.reserved - levels.c.committed - levels.c.damaged - levels.c.safety_stock
+
+
+PRICES = table("price", column("variant_id", Uuid()), column("channel_id", Uuid()))
+"""Another domain's, by name: whether a variant has a price in a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +106,16 @@ def _sellable(units: int | None, on_shelf: int | None) -> Sellable:
     return Sellable(units is not None, quantity, quantity if on_shelf is None else int(on_shelf))
 
 
-def is_buyable(product_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether a product has a variant that can be bought."""
+def is_buyable(listing: FromClause) -> ColumnElement[bool]:
+    """Whether the product of a listing has a variant that can be bought in the channel: in stock and with a price."""
     units = sellable_units()
-    return select(variants.c.id).where(variants.c.product_id == product_id, or_(units.is_(None), units > 0)).exists()
+    price = select(PRICES.c.variant_id).where(
+        PRICES.c.variant_id == variants.c.id, PRICES.c.channel_id == listing.c.channel_id
+    )
+    is_priced = price.correlate(variants, listing).exists()
+    has_units = or_(units.is_(None), units > 0)
+    buyable = select(variants.c.id).where(variants.c.product_id == listing.c.product_id, is_priced, has_units)
+    return buyable.correlate(listing).exists()
 
 
 async def bundles_of(session: Session, part_ids: Sequence[UUID]) -> Sequence[Record]:

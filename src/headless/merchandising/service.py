@@ -140,7 +140,7 @@ async def create_products(
             )
             outcomes[index] = MadeProduct(product.id, variants.ids)
 
-    channel_ids = [row.id for row in await shop_queries.all_channels(session)]
+    channel_ids = [row.id for row in await shop_queries.channels_to_list_in(session)]
     await catalog.write_products(session, [product for product, _variants in made.values()], channel_ids=channel_ids)
     await catalog_variants.write_variants(session, [row for _product, group in made.values() for row in group.rows])
     await catalog.add_first_media(session, {product.id: new[index].images for index, (product, _v) in made.items()})
@@ -191,7 +191,7 @@ async def update_variants(
     before = await inventory_queries.sellable_by_variant(session, variant_ids)
     wished = [(change.id, change.expected_version, change.columns) for change in changes]
     await catalog_variants.update_variants(session, product_id, wished, actor=actor)
-    await _reprice(session, changes, channel)
+    await _reprice(session, product_id, changes, channel)
     if any({"is_tracked", "backorder_limit"} & change.columns.keys() for change in changes):
         owing = [change.id for change in changes if change.columns.get("backorder_limit")]
         await inventory.ensure_levels(session, owing)
@@ -255,6 +255,7 @@ async def _price_and_tell(
     session: Session, made: Sequence[tuple[UUID, NewVariant, NewPrice]], *, channel: Record
 ) -> None:
     """Price new variants; those that need no stock to be sold can be bought from now on."""
+    await shop_queries.confirm_currency(session, channel)
     await pricing.set_prices(session, channel.id, {variant_id: price for variant_id, _new, price in made})
     # Others have no stock yet: what puts it there tells of it and refreshes what lists filter by.
     await inventory.ensure_levels(session, [variant_id for variant_id, new, _price in made if new.backorder_limit])
@@ -277,7 +278,7 @@ def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPric
     return prices
 
 
-async def _reprice(session: Session, changes: Sequence[VariantChange], channel: Record) -> None:
+async def _reprice(session: Session, product_id: UUID, changes: Sequence[VariantChange], channel: Record) -> None:
     """Write the prices that changes bring, and have each variant's history tell of its own."""
     priced = [
         (index, change)
@@ -303,7 +304,10 @@ async def _reprice(session: Session, changes: Sequence[VariantChange], channel: 
         new[change.id] = NewPrice(amount or 0, compare_at)
     if problems:
         raise Refused(problems)
-    await pricing.set_prices(session, channel.id, new)
+    if new:
+        await shop_queries.confirm_currency(session, channel)
+    if await pricing.set_prices(session, channel.id, new):
+        await ledger.refresh_availability(session, [product_id])
     for variant_id, price in new.items():
         revisions.add(session, "variant", variant_id, *_price_changes(known.get(variant_id), price, channel))
 

@@ -23,8 +23,11 @@ class NewPrice:
     compare_at_amount: int | None = None
 
 
-async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewPrice]) -> None:
-    """Write variants' prices in a channel; unchanged ones are left alone and make no fact."""
+async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewPrice]) -> set[UUID]:
+    """Write variants' prices in a channel; unchanged ones are left alone and make no fact.
+
+    Answers the variants that had none there: from now on they can be bought, and the caller refreshes what lists say.
+    """
     before = await queries.prices_by_variant(session, list(new), channel_id)
     changed = {
         variant_id: price
@@ -33,9 +36,9 @@ async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewP
         or (before[variant_id].amount, before[variant_id].compare_at_amount) != (price.amount, price.compare_at_amount)
     }
     if not changed:
-        return
+        return set()
     product_ids = sorted(set((await catalog_queries.owners_of(session, list(changed))).values()))
-    await listing.lock_listings(session, product_ids)
+    await listing.lock_listings_in(session, channel_id, product_ids)
     at = clock.now()
     writing = insert_into(session, prices)
     writing = writing.on_conflict_do_update(
@@ -59,3 +62,4 @@ async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewP
         session, channel_id, await queries.ranges_by_product(session, product_ids, channel_id)
     )
     outbox.record(session, *(PriceChanged(variant_id, channel_id) for variant_id in changed))
+    return changed.keys() - before.keys()

@@ -20,7 +20,10 @@ class Shop(SQLModel, table=True):
 
 
 class Channel(SQLModel, table=True):
-    """A market: what is published there, in which currency and language."""
+    """A market: what is published there, in which currency and language.
+
+    Products after `unlisted_after` aren't listed there yet; null: all are.
+    """
 
     __tablename__ = "channel"
     __table_args__ = (
@@ -37,11 +40,13 @@ class Channel(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     handle: str = Field(unique=True)
+    name: str = Field(default="", sa_column_kwargs={"server_default": ""})
     currency_code: str
     default_country: str
     default_language: str
     is_default: bool = False
     allocation_strategy: str = "PRIORITY"
+    unlisted_after: UUID | None = None
 
 
 shops = columns.table_of(Shop)

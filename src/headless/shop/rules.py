@@ -1,6 +1,10 @@
-"""Which countries are there? By ISO 3166-1 alpha-2."""
+"""What is a well-formed channel, and which countries are there? By ISO 3166-1 alpha-2."""
 
 from __future__ import annotations
+
+import re
+
+from headless.platform.errors import InvalidInput
 
 COUNTRIES = frozenset(
     """
@@ -14,3 +18,52 @@ COUNTRIES = frozenset(
     YT ZA ZM ZW
     """.split()  # noqa: SIM905 - a list literal is a screen and a half
 )
+HANDLE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+"""A language as BCP 47 writes it, `de` or `pt-BR`; front ends write `PT_BR`, too."""
+MAX_NAME = 255
+MAX_HANDLE = 64
+MAX_LANGUAGE = 35
+"""Characters, as RFC 5646 advises to allow for."""
+
+
+def checked_handle(handle: str) -> str:
+    if not HANDLE.fullmatch(handle) or len(handle) > MAX_HANDLE:
+        message = f"A handle has up to {MAX_HANDLE} lower-case letters, digits and single hyphens, like `us-retail`."
+        raise InvalidInput(message, field=("handle",))
+    return handle
+
+
+def checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > MAX_NAME:
+        message = f"A name has 1 to {MAX_NAME} characters."
+        raise InvalidInput(message, field=("name",))
+    return name
+
+
+def checked_country(country: str) -> str:
+    if country not in COUNTRIES:
+        message = f"{country!r} is no country by ISO 3166-1 alpha-2."
+        raise InvalidInput(message, field=("defaultCountry",))
+    return country
+
+
+def checked_language(language: str) -> str:
+    """The language as it is kept: `EN` as `en`, `pt_br` as `pt-BR`."""
+    if not LANGUAGE.fullmatch(language) or len(language) > MAX_LANGUAGE:
+        message = f"{language!r} is no language by BCP 47, such as `de` or `pt-BR`."
+        raise InvalidInput(message, field=("defaultLanguage",))
+    return normal_language(language)
+
+
+def normal_language(language: str) -> str:
+    """A language tag in the letters that BCP 47 recommends, so that equal ones are written alike."""
+    head, *rest = language.replace("_", "-").split("-")
+    return "-".join((head.lower(), *(_subtag(part) for part in rest)))
+
+
+def _subtag(part: str) -> str:
+    if len(part) == 2 and part.isalpha():  # noqa: PLR2004 - a region
+        return part.upper()
+    return part.title() if len(part) == 4 and part.isalpha() else part.lower()  # noqa: PLR2004 - a script

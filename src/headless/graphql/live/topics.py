@@ -12,6 +12,7 @@ from headless.orders import events as order_events
 from headless.platform import ids
 from headless.platform.errors import BadUserInput, Forbidden, Unauthenticated
 from headless.pricing import events as price_events
+from headless.shop import events as shop_events
 from headless.teamwork import events as comment_events
 
 REQUIRED: Mapping[str, Permission] = {
@@ -21,6 +22,8 @@ REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductUnpublished.topic: Permission.READ_PRODUCTS,
     catalog_events.CollectionUpdated.topic: Permission.READ_PRODUCTS,
     catalog_events.CollectionDeleted.topic: Permission.READ_PRODUCTS,
+    shop_events.ChannelCreated.topic: Permission.READ_SETTINGS,
+    shop_events.ChannelUpdated.topic: Permission.READ_SETTINGS,
     price_events.PriceChanged.topic: Permission.READ_PRODUCTS,
     inventory_events.StockChanged.topic: Permission.READ_INVENTORY,
     inventory_events.InventoryChanged.topic: Permission.READ_INVENTORY,

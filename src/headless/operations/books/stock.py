@@ -90,7 +90,7 @@ def _incoming(_at: datetime) -> Statement:
 def _availability(_at: datetime) -> Statement:
     """What lists say can be bought, against what a checkout would grant."""
     c = listings.c
-    is_buyable = inventory_queries.is_buyable(c.product_id)
+    is_buyable = inventory_queries.is_buyable(listings)
     return select(c.product_id.label("id"), c.channel_id, c.is_available).where(c.is_available != is_buyable)
 
 
