@@ -9,7 +9,7 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -208,9 +208,37 @@ class Stock:
             raise SetupFailed(str(data["inventoryAdjust"]["userErrors"]))
 
 
+@dataclass(slots=True)
+class Side:
+    """A crowd, how one tells it something, and what that took."""
+
+    crowd: Crowd
+    pid: int
+    tell: Callable[[], Awaitable[None]]
+    idle_kb: float = 0.0
+    cpu_ms: float = 0.0
+    """Of all rounds."""
+    rounds: list[list[float]] = field(default_factory=list)
+
+    async def join(self, address: Address, count: int, *, greeting: Sequence[object] = (), answers: int = 0) -> None:
+        before = resident_kb(self.pid)
+        await self.crowd.join(address, count, greeting=greeting, answers=answers)
+        self.idle_kb = (resident_kb(self.pid) - before) / count
+
+    async def round(self) -> None:
+        before = cpu_seconds(self.pid) or 0.0
+        async with self.crowd.hearing():
+            at = time.time()
+            await self.tell()
+        self.cpu_ms += 1000 * ((cpu_seconds(self.pid) or 0.0) - before)
+        # Ours counts from when the event was written; the bare loop is sent the same text, which is older.
+        at = max(at, _occurred_at(self.crowd.last))
+        self.rounds.append([heard - at for heard in self.crowd.heard])
+
+
 async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> Fanout:
-    """Tell so many sockets of one event, ours and bare ones in turns."""
-    _allow(sockets)
+    """Tell so many sockets of one event, ours and bare ones in turns where so many files may be open."""
+    takes_turns = _allow(sockets)
     folder = directory / "fanout"
     folder.mkdir()
     async with AsyncExitStack() as exits:
@@ -218,71 +246,59 @@ async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> 
             servers.on_postgres(folder, database) if database else servers.embedded(folder)
         )
         loop_address, loop_program = await exits.enter_async_context(_bare(folder))
-        pid = server.weighed.apps[0]
         stock = await exits.enter_async_context(_stock(server.address, server.token))
         await stock.move()
-        crowd, bare = Crowd(), Crowd()
-        exits.callback(crowd.leave)
-        exits.callback(bare.leave)
-        before = resident_kb(pid), resident_kb(loop_program.pid)
+        crowd, bare, late = Crowd(), Crowd(), Crowd()
+        for each in (crowd, bare, late):
+            exits.callback(each.leave)
+
+        async def post() -> None:
+            await _post(loop_address, crowd.last)
+
+        ours, theirs = Side(crowd, server.weighed.apps[0], stock.move), Side(bare, loop_program.pid, post)
         started = time.monotonic()
         say(f"fanout, {sockets} sockets connect")
-        await crowd.join(server.address, sockets, greeting=_greeting(stock.variant), answers=2)
+        greeting = _greeting(stock.variant)
+        await ours.join(server.address, sockets, greeting=greeting, answers=2)
         connected_s = time.monotonic() - started
-        await bare.join(loop_address, sockets)
-        after = resident_kb(pid), resident_kb(loop_program.pid)
-        ours, theirs, costs = await _rounds(crowd, bare, stock, (loop_address, loop_program.pid), pid, say)
+        if takes_turns:
+            await theirs.join(loop_address, sockets)
+        for number in range(ROUNDS):
+            say(f"fanout, round {number + 1} of {ROUNDS}")
+            await ours.round()
+            if takes_turns:
+                await theirs.round()
+        frame_bytes = len(crowd.last)
         pages = await _pages_meanwhile(folder, server.address, crowd, stock, say)
         say(f"fanout, {STORM} sockets come at once")
-        late = Crowd()
-        exits.callback(late.leave)
         started = time.monotonic()
-        await late.join(server.address, STORM, greeting=_greeting(stock.variant), answers=2, at_once=STORM)
+        await late.join(server.address, STORM, greeting=greeting, answers=2, at_once=STORM)
         storm_s = time.monotonic() - started
-        if crowd.failures or bare.failures:
-            raise SetupFailed(f"{crowd.failures} sockets of ours and {bare.failures} bare ones were closed.")
+        failures = crowd.failures
+        if not takes_turns:
+            crowd.leave()
+            say(f"fanout, {sockets} bare sockets connect")
+            await theirs.join(loop_address, sockets)
+            for _ in range(ROUNDS):
+                await theirs.round()
+        if failures or bare.failures:
+            raise SetupFailed(f"{failures} sockets of ours and {bare.failures} bare ones were closed.")
         return Fanout(
             sockets=sockets,
             database=server.database,
-            ours=ours,
-            bare=theirs,
-            kb=(after[0] - before[0]) / sockets,
-            bare_kb=(after[1] - before[1]) / sockets,
+            ours=Delivery.of(ours.rounds),
+            bare=Delivery.of(theirs.rounds),
+            kb=ours.idle_kb,
+            bare_kb=theirs.idle_kb,
             connected_s=connected_s,
-            frame_bytes=len(crowd.last),
-            cpu_ms=costs[0],
-            bare_cpu_ms=costs[1],
+            frame_bytes=frame_bytes,
+            cpu_ms=ours.cpu_ms / ROUNDS,
+            bare_cpu_ms=theirs.cpu_ms / ROUNDS,
             storm=STORM,
             storm_s=storm_s,
             page_p95_ms=pages[0],
             busy_page_p95_ms=pages[1],
         )
-
-
-async def _rounds(
-    crowd: Crowd, bare: Crowd, stock: Stock, loop: tuple[Address, int], pid: int, say: Say
-) -> tuple[Delivery, Delivery, tuple[float, float]]:
-    """Take turns; answer how soon all heard, and the CPU milliseconds of one event in either server."""
-    ours: list[list[float]] = []
-    theirs: list[list[float]] = []
-    costs = [0.0, 0.0]
-    address, loop_pid = loop
-    for number in range(ROUNDS):
-        say(f"fanout, round {number + 1} of {ROUNDS}")
-        before = cpu_seconds(pid) or 0.0
-        async with crowd.hearing():
-            await stock.move()
-        costs[0] += (cpu_seconds(pid) or 0.0) - before
-        at = _occurred_at(crowd.last)
-        ours.append([heard - at for heard in crowd.heard])
-        before = cpu_seconds(loop_pid) or 0.0
-        async with bare.hearing():
-            at = time.time()
-            await _post(address, crowd.last)
-        costs[1] += (cpu_seconds(loop_pid) or 0.0) - before
-        theirs.append([heard - at for heard in bare.heard])
-    each = 1000 / ROUNDS
-    return Delivery.of(ours), Delivery.of(theirs), (each * costs[0], each * costs[1])
 
 
 async def _pages_meanwhile(folder: Path, address: Address, crowd: Crowd, stock: Stock, say: Say) -> tuple[float, float]:
@@ -400,10 +416,11 @@ async def _post(address: Address, body: bytes) -> None:
         writer.close()
 
 
-def _allow(sockets: int) -> None:
-    """Let this process and those it starts hold so many sockets."""
+def _allow(sockets: int) -> bool:
+    """Let this process and those it starts open so many sockets; answer whether twice as many fit, too."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     reserve = STORM + 100
-    if 2 * sockets + reserve > hard:
-        raise SetupFailed(f"This system allows a process {hard} open files: at most {(hard - reserve) // 2} sockets.")
+    if sockets + reserve > hard:
+        raise SetupFailed(f"This system allows a process {hard} open files: at most {hard - reserve} sockets.")
+    return 2 * sockets + reserve <= hard

@@ -11,6 +11,7 @@ import pytest
 
 from headless.accounts import service as accounts
 from headless.accounts.rules import Permission
+from headless.graphql.server.connections import Connections, Ending
 from headless.platform import ids
 from headless.platform.db import Database
 from tests import builders
@@ -115,6 +116,35 @@ async def test_a_thousand_sockets_go_to_another_process_and_miss_nothing(
         marker, *events = follower.seen
         assert marker["movement"] is None
         assert [event["movement"]["id"] for event in events] == moved
+
+
+class Guest:
+    """A connection that leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+
+    def end(self, why: Ending) -> None:
+        self.told.set_result(why)
+
+    async def stay(self, connections: Connections) -> Ending:
+        with connections.opened(self):
+            return await self.told
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_who_gets_in_while_others_are_sent_away_is_sent_away_as_well(database: Database) -> None:
+    connections = Connections(database, most=2)
+    first = asyncio.create_task(Guest().stay(connections))
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(connections.drain(0))
+    await asyncio.sleep(0)
+    late = asyncio.create_task(Guest().stay(connections))
+    async with asyncio.timeout(PATIENCE):
+        await draining
+
+        assert [await first, await late] == [Ending.RESTART] * 2
+    assert len(connections) == 0
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -55,9 +55,10 @@ class Listener:
         self.interest = interest
         self.counters = counters or Counters()
         self._coalesce = coalesce
-        self._queue: deque[Entry] = deque()
+        # Thousands wait with nothing in it: an empty deque takes more room than all the rest.
+        self._queue: deque[Entry] | None = None
         self._latest: dict[tuple[str, UUID], Entry] = {}
-        self._ready = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
         self._overflown = False
         self._closed = False
 
@@ -77,32 +78,33 @@ class Listener:
             self.counters.queued += replaced is None
             self.counters.coalesced += replaced is not None
             self._latest[entry.topic, entry.key] = entry
-        elif len(self._queue) >= QUEUE_LIMIT:
+        elif len(self._queue or ()) >= QUEUE_LIMIT:
             self.cut()
         else:
             self.counters.queued += 1
+            if self._queue is None:
+                self._queue = deque()
             self._queue.append(entry)
-        self._ready.set()
+        self._wake()
 
     @property
     def waiting(self) -> int:
         """Entries that the consumer hasn't taken."""
-        return len(self._latest) + len(self._queue)
+        return len(self._latest) + len(self._queue or ())
 
     def cut(self) -> None:
         """Have the consumer resume from the log."""
         self.counters.cut += not self._overflown
         self._overflown = True
-        self._ready.set()
+        self._wake()
 
     def close(self) -> None:
         self._closed = True
-        self._ready.set()
+        self._wake()
 
     async def entries(self) -> AsyncGenerator[Entry, None]:
         """Entries as they come; raises `TooSlow` when some had to be dropped."""
         while True:
-            await self._ready.wait()
             if self._overflown:
                 raise TooSlow
             if self._latest:
@@ -113,7 +115,13 @@ class Listener:
             elif self._closed:
                 return
             else:
-                self._ready.clear()
+                self._queue = None
+                self._waiting = asyncio.get_running_loop().create_future()
+                await self._waiting
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Hub:

@@ -65,6 +65,9 @@ class Connections:
     def opened(self, connection: Connection) -> Iterator[None]:
         """Keep a connection known while it is open."""
         self._open.add(connection)
+        if self.is_draining:
+            # It was let in just before the others were sent away.
+            asyncio.get_running_loop().call_soon(connection.end, Ending.RESTART)
         try:
             yield
         finally:
@@ -75,16 +78,22 @@ class Connections:
     @contextmanager
     def watched(self, connection: Connection, actor: Actor) -> Iterator[None]:
         """End a connection as soon as its actor may less than at its beginning."""
-        if actor.token_id is None:
-            yield
-            return
-        watched = self._actors[actor.token_id]
-        watched[connection] = actor
+        self.watch_over(connection, actor)
         try:
             yield
         finally:
-            watched.pop(connection, None)
-            if not watched and self._actors.get(actor.token_id) is watched:
+            self.let_be(connection, actor)
+
+    def watch_over(self, connection: Connection, actor: Actor) -> None:
+        """Do what `watched` does, until `let_be`."""
+        if actor.token_id is not None:
+            self._actors[actor.token_id][connection] = actor
+
+    def let_be(self, connection: Connection, actor: Actor) -> None:
+        """Care no more; harmless for a connection that isn't watched over."""
+        if actor.token_id in self._actors:
+            self._actors[actor.token_id].pop(connection, None)
+            if not self._actors[actor.token_id]:
                 del self._actors[actor.token_id]
 
     async def watch(self) -> None:

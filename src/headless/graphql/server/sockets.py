@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
@@ -110,7 +110,6 @@ class _Socket:
         "_subscriptions",
         "_task",
         "_timer",
-        "_watch",
         "_websocket",
     )
 
@@ -124,7 +123,6 @@ class _Socket:
         self._actor: Actor | None = None
         self._is_greeted = False
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._watch = ExitStack()
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
         self._pinging: asyncio.Task[None] | None = None
@@ -172,7 +170,8 @@ class _Socket:
 
     async def _stop(self) -> None:
         """End what runs; a mutation is carried out anyway, and is waited for before a restart."""
-        self._watch.close()
+        if self._actor is not None:
+            self._connections.let_be(self, self._actor)
         tasks = list(self._running.values())
         if self._ending is ENDINGS[Ending.RESTART]:
             single = [task for task in tasks if task.get_name() != OperationType.SUBSCRIPTION.value]
@@ -239,7 +238,7 @@ class _Socket:
             raise Close(4403, FORBIDDEN) from None
         except Fault:
             raise Close(1013, LATER) from None
-        self._watch.enter_context(self._connections.watched(self, self._actor))
+        self._connections.watch_over(self, self._actor)
         self._is_greeted = True
         # Those who came at once needn't be pinged at once.
         self._ping_in(random.uniform(0.6, 1) * PING_SECONDS)  # noqa: S311 - spreads load
