@@ -28,6 +28,8 @@ from headless.checkout.service import Terms
 from headless.graphql import playground
 from headless.graphql.context import Server
 from headless.graphql.media.serving import MediaEndpoint
+from headless.graphql.media.thumbnails import Thumbnails
+from headless.graphql.media.uploading import UploadEndpoint
 from headless.graphql.schema import sdl
 from headless.graphql.server.connections import Connections
 from headless.graphql.server.execution import Engine
@@ -42,6 +44,7 @@ from headless.platform.crypto import Signer
 from headless.platform.db import Database
 from headless.platform.errors import Fault
 from headless.platform.hub import Hub
+from headless.platform.images import Studio
 from headless.platform.storage import storage_at
 from headless.settings import LOCALHOST_ORIGIN, Settings
 from headless.shop import queries as shop_queries
@@ -66,6 +69,7 @@ def server_of(settings: Settings, database: Database) -> Server:
         providers=Providers({"sandbox": Sandbox(database)}, timeout_seconds=settings.provider_timeout_seconds),
         desk=Desk(database, terms),
         storage=storage_at(settings.media_location),
+        studio=Studio(most_pixels=settings.picture_megapixels * 1_000_000),
     )
 
 
@@ -88,6 +92,8 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
     )
     graphql = HttpEndpoint(engine, subscriptions, connections)
     media = MediaEndpoint(server.storage)
+    thumbnails = Thumbnails(server.storage, server.signer, server.studio)
+    uploads = UploadEndpoint(server)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -136,6 +142,8 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         Route("/livez", live),
         Route("/readyz", ready),
         Route("/payments/sandbox/{payment}", _sandbox_action),
+        Route("/media/uploads", uploads.respond, methods=["POST"]),
+        Route("/media/thumbs/{folder}/{file}/{signature}/{name}", thumbnails.respond, methods=["GET"]),
         Route("/media/{path:path}", media.respond, methods=["GET"]),
         *playground.routes(),
     ]

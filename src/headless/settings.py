@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     """When told to end: over how many seconds sockets and event streams are sent to other processes."""
     media_storage: str = ""
     """Where pictures are kept: a folder, or `s3://bucket/prefix` (extra `s3`); empty means `media` in `data_dir`."""
+    upload_mb: int = Field(default=20, ge=1, le=200)
+    """How large a picture may be that staff uploads or that is fetched, in megabytes."""
+    picture_megapixels: int = Field(default=50, ge=1, le=80)
+    """How many pixels a picture may have; each takes four bytes of memory while it is worked on."""
+    fetch_media: bool = True
+    """Whether the worker fetches pictures that are given by address; without it they stay linked."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server_timing: bool = False
     """Whether responses tell their SQL statement count and time in a `Server-Timing` header."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from headless.cart import service as carts
-from headless.catalog import listing
+from headless.catalog import listing, uploads
 from headless.catalog.search import index as search
 from headless.checkout import completion
 from headless.checkout import queries as checkout_queries
@@ -22,6 +22,7 @@ from headless.orders import queries as order_queries
 from headless.orders import service as orders
 from headless.platform import clock, idempotency, outbox
 from headless.platform.errors import Fault
+from headless.platform.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +104,12 @@ async def _tell_who_waits(server: Server) -> int:
     return await waiting.serve_all(server.database)
 
 
+async def _forget_uploads(server: Server) -> int:
+    async with server.database.transaction() as session:
+        forgotten = await uploads.forget_unused(session)
+    return forgotten + await uploads.sweep(server.database, server.storage)
+
+
 CHORES = (
     Chore("settle_payments_and_expire_checkouts", 1, _settle),
     Chore("tell_of_publications", 0.5, _turn_publications),
@@ -116,6 +123,7 @@ CHORES = (
     Chore("forget_idempotency_keys", 600, _forget_keys),
     Chore("forget_old_events", 60, _forget_events),
     Chore("forget_expired_carts", 600, _forget_carts),
+    Chore("forget_unused_uploads", 600, _forget_uploads),
 )
 
 
@@ -132,7 +140,7 @@ async def _repeat(chore: Chore, server: Server) -> None:
             done = await chore.run(server)
             if done:
                 log.debug("chore_done", chore=chore.name, count=done)
-        except (Fault, OSError) as error:
+        except (Fault, OSError, StorageUnavailable) as error:
             log.warning("chore_postponed", chore=chore.name, error=str(error))
         except Exception:
             log.exception("chore_failed", chore=chore.name)

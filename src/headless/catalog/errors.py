@@ -27,3 +27,7 @@ class MetafieldTypeConflict(Refusal):
 
 class VariantsRemain(Refusal):
     """The product has variants that you didn't name. Name them all, or delete those variants first."""
+
+
+class TooManyMedia(Refusal):
+    """A product shows at most 250 pictures and videos."""

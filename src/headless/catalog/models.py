@@ -106,18 +106,66 @@ class Variant(SQLModel, table=True):
 
 
 class Media(SQLModel, table=True):
-    """A picture of a product. `url` is absolute, or a path below the shop's own media folder."""
+    """A picture or a video of a product. `url` is absolute, or a path below the shop's own media folder.
+
+    `file` is the key of the shop's own copy of a picture. While `fetch_at` is set a worker gets it from `url`, from
+    that instant on and for the `attempts`-th time.
+    """
 
     __tablename__ = "media"
-    __table_args__ = (Index("ix_media_product", "product_id", "position"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('IMAGE', 'VIDEO', 'EXTERNAL_VIDEO')", name="kind"),
+        CheckConstraint("status IN ('READY', 'PROCESSING', 'FAILED')", name="status"),
+        Index("ix_media_product", "product_id", "position"),
+        Index("ix_media_file", "file"),
+        Index(
+            "ix_media_fetch_at",
+            "fetch_at",
+            sqlite_where=text("fetch_at IS NOT NULL"),
+            postgresql_where=text("fetch_at IS NOT NULL"),
+        ),
+    )
 
     id: UUID = Field(primary_key=True)
     product_id: UUID = Field(foreign_key="product.id", ondelete="CASCADE")
     position: int
+    kind: str
+    status: str
     url: str
     alt_text: str
     width: int | None = None
     height: int | None = None
+    file: str | None = None
+    mime_type: str | None = None
+    error: str | None = None
+    fetch_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
+    attempts: int = 0
+
+
+class Upload(SQLModel, table=True):
+    """A picture that was sent and waits for a product to show it."""
+
+    __tablename__ = "upload"
+
+    id: UUID = Field(primary_key=True)
+    key: str = Field(index=True)
+    file_name: str
+    mime_type: str
+    width: int
+    height: int
+    created_by: str
+    created_at: datetime = Field(sa_type=columns.UtcDateTime, index=True)
+
+
+class StoredFile(SQLModel, table=True):
+    """A file of the storage that is named by its content. Once `kept_until` is past and nothing needs it, it goes."""
+
+    __tablename__ = "stored_file"
+
+    key: str = Field(primary_key=True)
+    size: int = Field(sa_type=columns.Sequence)
+    kept_until: datetime = Field(sa_type=columns.UtcDateTime, index=True)
+    condemned_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
 
 
 class Collection(SQLModel, table=True):
@@ -191,6 +239,8 @@ class Listing(SQLModel, table=True):
 products = columns.table_of(Product)
 variants = columns.table_of(Variant)
 media = columns.table_of(Media)
+uploads = columns.table_of(Upload)
+stored_files = columns.table_of(StoredFile)
 collections = columns.table_of(Collection)
 collection_products = columns.table_of(CollectionProduct)
 listings = columns.table_of(Listing)

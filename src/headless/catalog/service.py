@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from headless.catalog import history, listing, publication, queries, rules
 from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
+from headless.catalog.kinds import MediaKind, MediaStatus, is_foreign, kind_of
 from headless.catalog.models import (
     ProductStatus,
     collection_products,
@@ -27,7 +27,7 @@ from headless.catalog.rules import Option, Selected
 from headless.catalog.search import index as search
 from headless.platform import clock, ids, outbox
 from headless.platform.columns import any_of
-from headless.platform.db import Record, Session
+from headless.platform.db import Record, Session, insert_into
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Taken
 from headless.teamwork import revisions
 from headless.teamwork.rules import Change
@@ -207,32 +207,57 @@ async def update_product(
 
 
 async def replace_media(session: Session, product_id: UUID, images: Sequence[ImageDraft]) -> Change:
-    """Show exactly these pictures, in this order; whoever raises the product's version tells there of the change."""
-    gone = await session.execute(
-        delete(media).where(media.c.product_id == product_id).returning(media.c.id, media.c.alt_text, media.c.position)
+    """Show exactly these, in this order; of those that stay the files are kept.
+
+    Whoever raises the product's version tells there of the change.
+    """
+    shown = await session.execute(
+        select(media.c.id, media.c.alt_text)
+        .where(media.c.product_id == product_id)
+        .order_by(media.c.position, media.c.id)
     )
-    before = sorted(gone.all(), key=attrgetter("position"))
+    before = shown.all()
+    gone = {row.id for row in before} - {image.id for image in images}
+    if gone:
+        await session.execute(delete(media).where(media.c.product_id == product_id, any_of(media.c.id, gone)))
     await add_first_media(session, {product_id: images})
     return history.media_change(before, images)
 
 
 async def add_first_media(session: Session, images: Mapping[UUID, Sequence[ImageDraft]]) -> None:
-    """Show pictures, in their order, with products that have none."""
+    """Show pictures, in their order, with products that have none or some of these.
+
+    Pictures of other addresses are linked until a worker has fetched them.
+    """
     rows = [
-        {
-            "id": image.id,
-            "product_id": product_id,
-            "position": position,
-            "url": image.url,
-            "alt_text": image.alt_text,
-            "width": image.width,
-            "height": image.height,
-        }
+        _media_row(product_id, position, image)
         for product_id, shown in images.items()
         for position, image in enumerate(shown, start=1)
     ]
     if rows:
-        await session.execute(insert(media), rows)
+        written = insert_into(session, media)
+        changed = {name: written.excluded[name] for name in ("position", "alt_text")}
+        is_own = media.c.product_id == written.excluded.product_id
+        await session.execute(
+            written.on_conflict_do_update(index_elements=[media.c.id], set_=changed, where=is_own), rows
+        )
+
+
+def _media_row(product_id: UUID, position: int, image: ImageDraft) -> dict[str, Any]:
+    kind = kind_of(image.url)
+    return {
+        "id": image.id,
+        "product_id": product_id,
+        "position": position,
+        "kind": kind,
+        "status": MediaStatus.READY,
+        "url": image.url,
+        "alt_text": image.alt_text,
+        "width": image.width,
+        "height": image.height,
+        "fetch_at": clock.now() if kind is MediaKind.IMAGE and is_foreign(image.url) else None,
+        "attempts": 0,
+    }
 
 
 async def publish(

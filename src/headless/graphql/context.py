@@ -25,6 +25,7 @@ from headless.platform.db import Database, Record, Session, translated
 from headless.platform.errors import BadUserInput, Unavailable
 from headless.platform.hub import Hub
 from headless.platform.idempotency import Claim
+from headless.platform.images import Studio
 from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.platform.storage import Storage
 from headless.settings import Settings
@@ -44,6 +45,7 @@ class Server:
     providers: Providers
     desk: Desk
     storage: Storage
+    studio: Studio
     channels: KnownChannels = field(default_factory=KnownChannels)
 
     @property

@@ -26,6 +26,7 @@ from headless.graphql.inventory.transfers import TransferMutations
 from headless.graphql.inventory.waiting import WaitingMutations
 from headless.graphql.live.subscriptions import Subscription
 from headless.graphql.live.types import EVENTS
+from headless.graphql.media.mutations import MediaMutations
 from headless.graphql.metafields.mutations import MetafieldMutations, MetafieldQueries
 from headless.graphql.nodes import NodeQueries
 from headless.graphql.operations import OperationsQueries
@@ -86,6 +87,7 @@ Mutation = merge_types(
         MetafieldMutations,
         CollectionMutations,
         BulkMutations,
+        MediaMutations,
         StockMutations,
         LocationMutations,
         TransferMutations,

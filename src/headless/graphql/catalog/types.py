@@ -18,11 +18,11 @@ from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wi
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import field, id_of, view
+from headless.graphql.media.types import Media, first_picture, shown
 from headless.graphql.metafields.types import HasMetafields
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, selected_names
-from headless.graphql.scalars import URL
 from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
 from headless.inventory import queries as inventory_queries
@@ -62,23 +62,6 @@ class SelectedOption:
 class SelectedOptionInput:
     name: str
     value: str
-
-
-@view(models.Media)
-class Media(Node):
-    """A picture of a product."""
-
-    id: strawberry.ID = id_of("media")
-    alt_text: str
-    width: int | None
-    height: int | None
-
-    @field
-    def url(self: models.Media, info: Info) -> URL:
-        """Where the picture is."""
-        if self.url.startswith(("https://", "http://")):
-            return URL(self.url)
-        return URL(f"{info.context.server.settings.base_url}/media/{self.url}")
 
 
 @strawberry.type(description="A variant within a bundle.")
@@ -171,9 +154,9 @@ class ProductVariant(Node, HasMetafields):
     def image(self: models.Variant, info: Info) -> Media | None:
         """The variant's own picture, else the product's first."""
 
-        def own(pictures: list[Record] | None) -> Record | None:
-            first = next(iter(pictures or ()), None)
-            return next((picture for picture in pictures or () if picture.id == self.image_id), first)
+        def own(rows: list[Record] | None) -> Media | None:
+            found = [row for row in shown(rows, info.context) if row.id == self.image_id]
+            return first_picture(found or rows, info.context)
 
         return cast("Media | None", then(info.context.loaders.load(queries.media_by_product, self.product_id), own))
 
@@ -288,16 +271,16 @@ class Product(Node, HasMetafields):
     def featured_media(self: models.Product, info: Info) -> Media | None:
         """The first picture."""
         pictures = info.context.loaders.load(queries.media_by_product, self.id)
-        return cast("Media | None", then(pictures, lambda rows: next(iter(rows or ()), None)))
+        return cast("Media | None", then(pictures, lambda rows: first_picture(rows, info.context)))
 
     @field
     def media(
         self: models.Product, info: Info, first: int | None = UNSET, after: str | None = UNSET
     ) -> Connection[Media]:
-        """Its pictures in their order."""
+        """Its pictures and videos in their order."""
         wanted = window(sent(first), sent(after), None, None)
         pictures = info.context.loaders.load(queries.media_by_product, self.id)
-        return cast("Connection[Media]", then(pictures, lambda rows: in_memory(rows, wanted)))
+        return cast("Connection[Media]", then(pictures, lambda rows: in_memory(shown(rows, info.context), wanted)))
 
     @field
     async def collections(

@@ -22,6 +22,8 @@ TYPES = {
 """What is shown as what it is; anything else is a download."""
 HASHED = "files/"
 """Below it a file's name is the hash of its content."""
+DERIVED = "thumbs/"
+"""Below it are files that have an address of their own."""
 DAY, FOREVER = "public, max-age=86400", "public, max-age=31536000, immutable"
 
 
@@ -33,6 +35,8 @@ class MediaEndpoint:
 
     async def respond(self, request: Request) -> Response:
         key = str(request.path_params["path"])
+        if key.startswith(DERIVED):
+            return absent()
         try:
             found = await self._storage.open(key)
         except StorageUnavailable as error:
@@ -42,19 +46,11 @@ class MediaEndpoint:
         return stored(request, key, found, caching=FOREVER if key.startswith(HASHED) else DAY)
 
 
-def stored(request: Request, key: str, found: Stored, *, caching: str) -> Response:
-    """A stored file, or that what the caller has of it is good (RFC 9110, section 13.1.2)."""
-    tag = f'"{found.tag}"'
-    headers = {
-        "Cache-Control": caching,
-        "ETag": tag,
-        # Nothing in a picture may run, even when somebody opens it by itself.
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": "cross-origin",
-    }
-    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
-    if known & {tag, "*"}:
+def stored(request: Request, key: str, found: Stored, *, caching: str, tag: str | None = None) -> Response:
+    """A stored file, or that what the caller has of it is good."""
+    tag = tag or f'"{found.tag}"'
+    headers = headers_of(tag, caching)
+    if is_known(request, tag):
         return Response(status_code=304, headers=headers)
     headers["Content-Length"] = str(found.size)
     media_type = TYPES.get(PurePosixPath(key).suffix.lower())
@@ -63,6 +59,23 @@ def stored(request: Request, key: str, found: Stored, *, caching: str) -> Respon
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
     return StreamingResponse(found.chunks, headers=headers, media_type=media_type)
+
+
+def headers_of(tag: str, caching: str) -> dict[str, str]:
+    return {
+        "Cache-Control": caching,
+        "ETag": tag,
+        # Nothing in a picture may run, even when somebody opens it by itself.
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has this content already (RFC 9110, section 13.1.2)."""
+    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    return not known.isdisjoint({tag, "*"})
 
 
 def absent() -> Response:

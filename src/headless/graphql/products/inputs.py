@@ -110,6 +110,9 @@ class ProductVariantUpdateInput(VariantTermsInput):
     compare_at_price: Decimal | None = UNSET
     selected_options: list[SelectedOptionInput] | None = UNSET
     tracked: bool | None = UNSET
+    media_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The product's picture that it shows; null: the product's first."
+    )
 
 
 @input_type

@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from headless.accounts.rules import Permission
-from headless.catalog import queries
+from headless.catalog import gallery, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
@@ -138,7 +138,11 @@ class ProductMutations:
         product_id = decoded("product", input.product_id, "productId")
         changes = [_change(variant, index) for index, variant in enumerate(bounded(input.variants))]
         channel = await context.channel()
+        pictures = {
+            index: change.columns["image_id"] for index, change in enumerate(changes) if change.columns.get("image_id")
+        }
         async with named_product_id(), context.transaction() as session:
+            await gallery.check_pictures(session, product_id, pictures)
             await service.update_variants(session, product_id, changes, channel=channel, actor=context.actor.name)
         return ProductVariantsUpdatePayload(
             **await _with_variants(context, product_id, [change.id for change in changes])
@@ -208,6 +212,9 @@ def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
     columns = {name: value or None for name, value in columns.items()}
     if sent(variant.tracked) is not None:
         columns["is_tracked"] = variant.tracked
+    if variant.media_id is not UNSET:
+        media_id = variant.media_id
+        columns["image_id"] = decoded("media", media_id, "variants", index, "mediaId") if media_id else None
     columns |= _terms(variant)
     if sent(variant.selected_options) is not None:
         columns["selected_options"] = tuple((pair.name, pair.value) for pair in variant.selected_options or ())
