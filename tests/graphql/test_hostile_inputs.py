@@ -43,6 +43,7 @@ PREFIXES = (
     "transfer",
     "stock_request",
     "comment",
+    "checklist_item",
 )
 INCOMPRESSIBLE = "".join(random.Random(7).choices("abcdefghijklmnopqrstuvwxyz0123456789ÄÖÜßéø漢字", k=12_000))
 TEXTS = [
@@ -124,7 +125,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
     )
     order_line, main = order["lines"]["nodes"][0]["id"], of("location", shop.main_id)
     transfer, waiting = await transfer_and_request(api, shop, token)
-    comment = await commented(api, product, token)
+    comment, item = await commented(api, product, token), await wanted_of_products(api, token)
     attributes = [{"key": "k", "value": "v"}]
     address = {"countryCode": "DE", "lastName": "Curie", "address1": "Hauptstr. 1", "city": "Berlin", "phone": "030"}
     change = {"variantId": mug, "locationId": main, "name": "available", "changeFromQuantity": None}
@@ -168,13 +169,19 @@ async def scene(api: Api, shop: Shop) -> Scene:
         "orderCancel": {"orderId": order["id"], "reason": "STAFF", "restock": True, "idempotencyKey": "key#"},
         "productCreate": {**product_fields, "variants": [{**variant, "selectedOptions": selected}]},
         "productUpdate": {"id": product, "expectedVersion": "product#", **product_fields, "options": []},
+        "checklistItemCreate": {"kind": "MANUAL", "title": "Weigh it", "isRequired": False},
+        "checklistItemUpdate": {"id": item, "title": "Weigh it", "isRequired": False},
+        "checklistItemDelete": {"id": item},
+        "checklistItemReorder": {"itemIds": [item]},
+        "checklistItemTick": {"itemId": item, "subjectId": product},
+        "checklistItemUntick": {"itemId": item, "subjectId": product},
         "commentAdd": {"subjectId": product, "body": "Hm", "parentId": comment, "mentions": ["Robot"]},
         "commentUpdate": {"id": comment, "body": "Hm", "mentions": ["Robot"]},
         "commentResolve": {"id": comment},
         "commentReopen": {"id": comment},
         "commentDelete": {"id": comment},
         "productRevert": {"id": product, "expectedVersion": "product#", "toVersion": 1},
-        "productPublish": {"id": product, "channel": "default"},
+        "productPublish": {"id": product, "channel": "default", "force": False},
         "productUnpublish": {"id": product, "channel": "default"},
         "productVariantsCreate": {
             "productId": of("product", shop.shirt_product), "variants": [{**variant, "selectedOptions": selected}],
@@ -244,6 +251,15 @@ async def commented(api: Api, subject: str, token: str) -> str:
         token=token,
     )
     return str(made.data["commentAdd"]["comment"]["id"])
+
+
+async def wanted_of_products(api: Api, token: str) -> str:
+    """The id of an item of the checklist."""
+    made = await api.execute(
+        'mutation { checklistItemCreate(input: {kind: MANUAL, title: "Weigh", isRequired: false}) { item { id } } }',
+        token=token,
+    )
+    return str(made.data["checklistItemCreate"]["item"]["id"])
 
 
 async def transfer_and_request(api: Api, shop: Shop, token: str) -> tuple[str, str]:

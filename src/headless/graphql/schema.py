@@ -34,6 +34,7 @@ from headless.graphql.orders.mutations import OrderMutations, OrderQueries
 from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopQueries
+from headless.graphql.teamwork.checklist import ChecklistMutations, ChecklistQueries
 from headless.graphql.teamwork.commenting import CommentAdded, CommentMutations, CommentQueries, CommentSubscription
 from headless.graphql.teamwork.reverting import RevisionMutations
 
@@ -74,6 +75,7 @@ Query = merge_types(
         OperationsQueries,
         CommentQueries,
         MetafieldQueries,
+        ChecklistQueries,
         NodeQueries,
     ),
 )
@@ -95,6 +97,7 @@ Mutation = merge_types(
         RevisionMutations,
         CommentMutations,
         ChannelMutations,
+        ChecklistMutations,
     ),
 )
 

@@ -1,1 +1,1 @@
-"""Owns what people leave behind on records: revisions, comments. Knows a record only by its kind, its id and JSON."""
+"""Owns revisions of records, comments on them and the checklist. Knows a record only by its kind, its id and JSON."""

@@ -11,3 +11,7 @@ class VersionUnknown(Refusal):
 
 class NotYourComment(Refusal):
     """Only its author may change or delete a comment. Answer it instead."""
+
+
+class ChecklistIncomplete(Refusal):
+    """The product lacks something that the checklist requires before it is published."""

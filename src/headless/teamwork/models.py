@@ -1,4 +1,4 @@
-"""Which tables hold the history of records and what people say of them?"""
+"""Which tables hold the history of records, what people say of them and what is asked of them?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from headless.platform import columns
@@ -56,3 +56,42 @@ class Comment(SQLModel, table=True):
 
 
 comments = columns.table_of(Comment)
+
+
+class ChecklistItem(SQLModel, table=True):
+    """What the shop wants of a product before it is published."""
+
+    __tablename__ = "checklist_item"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('IMAGE_PRESENT', 'ALT_TEXTS', 'PRICE_IN_EVERY_CHANNEL', 'DESCRIPTION_LONGER_THAN', 'SEO_SET', "
+            "'STOCK_TRACKED', 'MANUAL')",
+            name="kind",
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str
+    title: str
+    parameter: int | None = None
+    is_required: bool
+    position: int
+    created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    updated_at: datetime = Field(sa_type=columns.UtcDateTime)
+
+
+class ChecklistTick(SQLModel, table=True):
+    """Somebody said that a manual item is done for a record."""
+
+    __tablename__ = "checklist_tick"
+    __table_args__ = (Index("ix_checklist_tick_record", "record_type", "record_id"),)
+
+    item_id: UUID = Field(primary_key=True, foreign_key="checklist_item.id", ondelete="CASCADE")
+    record_type: str = Field(primary_key=True)
+    record_id: UUID = Field(primary_key=True)
+    ticked_by: str
+    ticked_at: datetime = Field(sa_type=columns.UtcDateTime)
+
+
+checklist_items = columns.table_of(ChecklistItem)
+checklist_ticks = columns.table_of(ChecklistTick)

@@ -25,6 +25,7 @@ from headless.graphql.nodes import Node, finds
 from headless.graphql.pages import Connection, in_memory, selected_names
 from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
+from headless.graphql.teamwork.readiness import readiness_of_product
 from headless.inventory import queries as inventory_queries
 from headless.inventory.queries import Sellable
 from headless.platform.db import Record
@@ -192,6 +193,7 @@ class Product(Node, HasMetafields):
     updated_at: datetime
     revisions = history_of("product")
     comments = comments_on("product")
+    readiness = readiness_of_product()
 
     @field
     def published_at(self: Any, info: Info) -> datetime | None:

@@ -13,7 +13,7 @@ from headless.platform import ids
 from headless.platform.errors import BadUserInput, Forbidden, Unauthenticated
 from headless.pricing import events as price_events
 from headless.shop import events as shop_events
-from headless.teamwork import events as comment_events
+from headless.teamwork import events as team_events
 
 REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductCreated.topic: Permission.READ_PRODUCTS,
@@ -29,16 +29,16 @@ REQUIRED: Mapping[str, Permission] = {
     inventory_events.InventoryChanged.topic: Permission.READ_INVENTORY,
     inventory_events.TransferChanged.topic: Permission.READ_INVENTORY,
     inventory_events.StockRequestServed.topic: Permission.READ_CUSTOMERS,
+    team_events.ChecklistItemChanged.topic: Permission.READ_PRODUCTS,
+    team_events.ChecklistItemTicked.topic: Permission.READ_PRODUCTS,
     order_events.OrderPlaced.topic: Permission.READ_ORDERS,
     order_events.OrderStatusChanged.topic: Permission.READ_ORDERS,
     order_events.OrderUpdated.topic: Permission.READ_ORDERS,
 }
 """What one must be allowed to read to hear of a topic."""
-PREFIXES: Mapping[str, str] = {"request_id": "stock_request"}
+PREFIXES: Mapping[str, str] = {"item_id": "checklist_item", "request_id": "stock_request"}
 """Id prefixes that differ from the name in the payload."""
-PRIVATE = frozenset(
-    {cart_events.CartChanged.topic, comment_events.CommentAdded.topic, comment_events.CommentChanged.topic}
-)
+PRIVATE = frozenset({cart_events.CartChanged.topic, team_events.CommentAdded.topic, team_events.CommentChanged.topic})
 """Topics for nobody here: a cart's id is a secret of its shopper; who may read a comment depends on its record."""
 
 

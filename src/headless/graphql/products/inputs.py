@@ -131,6 +131,9 @@ class ProductPublishInput:
     unpublish_at: datetime | None = strawberry.field(
         default=UNSET, description="When it is hidden again; none: not by itself."
     )
+    force: bool = strawberry.field(
+        default=False, description="Whatever the checklist says. Needs WRITE_SETTINGS, and the history will tell."
+    )
 
 
 @input_type

@@ -15,7 +15,7 @@ from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.graphql.catalog.types import Product, ProductVariant
 from headless.graphql.context import Context, Info, given, sent
-from headless.graphql.declare import decoded, mutation
+from headless.graphql.declare import check, decoded, mutation
 from headless.graphql.products.inputs import (
     ProductCreateInput,
     ProductCreatePayload,
@@ -36,7 +36,7 @@ from headless.graphql.products.inputs import (
     ProductVariantUpdateInput,
 )
 from headless.inventory import bundles
-from headless.merchandising import service
+from headless.merchandising import readiness, service
 from headless.merchandising.service import NewVariant, VariantChange
 from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
@@ -90,19 +90,23 @@ class ProductMutations:
     async def product_publish(self, info: Info, input: ProductPublishInput) -> ProductPublishPayload | None:
         """Show a product in a channel, now or from an instant on, for good or until another; a draft becomes active.
 
-        The input says all of it: publishing again without an instant drops the one that was set before.
+        The input says all of it: publishing again without an instant drops the one that was set before. It is refused
+        while the product lacks what the checklist requires, also for an instant to come.
         """
         context = info.context
+        if input.force:
+            check(context, Permission.WRITE_SETTINGS)
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
-            await service.publish(
+            await readiness.publish(
                 session,
                 product_id,
-                channel_id=channel.id,
+                channel=channel,
                 at=sent(input.publish_at),
                 until=sent(input.unpublish_at),
                 actor=context.actor.name,
+                is_forced=input.force,
             )
         return ProductPublishPayload(product=await _product(context, product_id))
 
