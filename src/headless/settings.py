@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """How many pixels a picture may have; each takes four bytes of memory while it is worked on."""
     fetch_media: bool = True
     """Whether the worker fetches pictures that are given by address; without it they stay linked."""
+    fetch_http: bool = False
+    """For development: whether pictures are fetched over plain http, too."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     server_timing: bool = False
     """Whether responses tell their SQL statement count and time in a `Server-Timing` header."""

@@ -10,7 +10,8 @@ from datetime import timedelta
 import structlog
 
 from headless.cart import service as carts
-from headless.catalog import listing, uploads
+from headless.catalog import fetching, listing, uploads
+from headless.catalog.fetching import Means
 from headless.catalog.search import index as search
 from headless.checkout import completion
 from headless.checkout import queries as checkout_queries
@@ -22,6 +23,7 @@ from headless.orders import queries as order_queries
 from headless.orders import service as orders
 from headless.platform import clock, idempotency, outbox
 from headless.platform.errors import Fault
+from headless.platform.fetching import Guard
 from headless.platform.storage import StorageUnavailable
 
 log = structlog.get_logger(__name__)
@@ -104,6 +106,20 @@ async def _tell_who_waits(server: Server) -> int:
     return await waiting.serve_all(server.database)
 
 
+async def _fetch_media(server: Server) -> int:
+    settings = server.settings
+    if not settings.fetch_media:
+        return 0
+    means = Means(
+        database=server.database,
+        storage=server.storage,
+        studio=server.studio,
+        guard=Guard(allows_http=settings.fetch_http),
+        most_bytes=settings.upload_mb * 1024 * 1024,
+    )
+    return await fetching.fetch_due(means)
+
+
 async def _forget_uploads(server: Server) -> int:
     async with server.database.transaction() as session:
         forgotten = await uploads.forget_unused(session)
@@ -123,6 +139,7 @@ CHORES = (
     Chore("forget_idempotency_keys", 600, _forget_keys),
     Chore("forget_old_events", 60, _forget_events),
     Chore("forget_expired_carts", 600, _forget_carts),
+    Chore("fetch_media", 2, _fetch_media),
     Chore("forget_unused_uploads", 600, _forget_uploads),
 )
 
