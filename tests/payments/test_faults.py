@@ -13,7 +13,8 @@ from headless.orders import service as order_service
 from headless.orders.rules import OrderCancelReason
 from headless.payments import service as payments
 from headless.payments.models import payments as payment_rows
-from headless.payments.rules import AnswerLost, Authorization, PaymentStatus
+from headless.payments.rules import AnswerLost, Authorization, Outcome, PaymentStatus
+from headless.payments.service import Providers
 from headless.platform import ids
 from headless.platform.db import Database, Record
 from tests import builders
@@ -155,6 +156,37 @@ async def test_money_that_comes_after_the_checkout_is_over_is_given_back(till: T
     assert (charge.returned, charge.is_kept) == (charge.amount, False)
     assert not await till.is_bought(cart_id)
     assert await sellable(till.database, till.goods) == 10
+    await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
+
+
+async def test_provider_that_does_not_answer_keeps_no_unit_of_others_from_sale(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker asks what became of one payment, and another buyer's time is over meanwhile."""
+    pending, forgotten = await till.cart(), await till.cart()
+    await leave(till, pending, "lost")
+    await desk(till.database).start(forgotten, accept_price_changes=False)
+    await books.let_leases_end(till.database)
+    await books.let_reservations_end(till.database)
+    asked, answers = asyncio.Event(), asyncio.Event()
+    find = till.provider.find
+
+    async def find_slowly(key: UUID) -> Outcome | None:
+        asked.set()
+        await answers.wait()
+        return await find(key)
+
+    monkeypatch.setattr(till.provider, "find", find_slowly)
+    patient = Providers({NAME: till.provider}, timeout_seconds=60)
+    work = asyncio.create_task(completion.settle_left_over(till.database, patient, SETTLED))
+    await asked.wait()
+    while await sellable(till.database, till.goods) < 9:
+        await asyncio.sleep(0.01)
+
+    assert not work.done()
+    answers.set()
+    await work
+    assert [await till.is_bought(cart_id) for cart_id in (pending, forgotten)] == [True, False]
     await books.assert_money_and_stock_agree(till.database, till.provider.ledger)
 
 

