@@ -18,6 +18,7 @@ from headless.catalog.categories import models as _categories
 from headless.catalog.collections import models as _collections
 from headless.catalog.metafields import models as _metafields
 from headless.catalog.search import models as _search
+from headless.catalog.translations import models as _translations
 from headless.checkout import models as _checkout
 from headless.fulfillment import models as _fulfillment
 from headless.inventory import models as _inventory
@@ -37,7 +38,7 @@ from headless.teamwork import models as _teamwork
 TABLES = (
     _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
     _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _search, _shop,
-    _teamwork,
+    _teamwork, _translations,
 )  # fmt: skip
 
 

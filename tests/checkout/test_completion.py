@@ -492,11 +492,11 @@ class Overtaken(Desk):
         super().__init__(database, SETTLED.terms)
         self._deed: Callable[[], Awaitable[object]] | None = deed
 
-    async def start(self, cart_id: UUID, *, accept_price_changes: bool) -> Record:
+    async def start(self, cart_id: UUID, *, accept_price_changes: bool, language: str | None = None) -> Record:
         if self._deed is not None:
             deed, self._deed = self._deed, None
             await deed()
-        return await super().start(cart_id, accept_price_changes=accept_price_changes)
+        return await super().start(cart_id, accept_price_changes=accept_price_changes, language=language)
 
 
 @pytest.mark.parametrize("token", ["tok_visa", "tok_timeout", "tok_3ds"])

@@ -218,6 +218,10 @@ async def scene(api: Api, shop: Shop) -> Scene:
         },
         "locationActivate": {"id": main},
         "locationDeactivate": {"id": of("location", shop.outlet_id)},
+        "translationsRegister": {
+            "resourceId": product, "translations": [{"locale": "de", "key": "title", "value": "T#"}],
+        },
+        "translationsRemove": {"resourceId": product, "translationKeys": ["title"], "locales": ["de"]},
         "channelCreate": {
             "handle": "new-#", "name": "New", "currencyCode": "EUR", "defaultCountry": "DE", "defaultLanguage": "de",
             "allocationStrategy": "NEAREST", "deliveryRates": [{"title": "Post", "amount": "1", "countries": ["AT"]}],

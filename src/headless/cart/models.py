@@ -26,6 +26,7 @@ class Cart(SQLModel, table=True):
     delivery_address: dict[str, Any] | None = Field(default=None, sa_column=Column(columns.Json))
     billing_address: dict[str, Any] | None = Field(default=None, sa_column=Column(columns.Json))
     delivery_rate_id: UUID | None = None
+    language: str | None = None
     note: str = ""
     attributes: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
     version: int = 1

@@ -48,6 +48,7 @@ class Wish:
     token: str
     accept_price_changes: bool
     claim: Claim
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,11 @@ async def _start(desk: Desk, providers: Providers, wish: Wish) -> _Pay | None:
     async with desk.database.reading() as session:
         try:
             prepared = await starting.prepare(
-                session, wish.cart_id, accept_price_changes=wish.accept_price_changes, paying=paying
+                session,
+                wish.cart_id,
+                accept_price_changes=wish.accept_price_changes,
+                paying=paying,
+                language=wish.language,
             )
         except (Refusal, Refused):
             await idempotency.check(session, wish.claim)
@@ -117,7 +122,7 @@ async def _go_through(desk: Desk, providers: Providers, wish: Wish, settled: Rul
             return step
         if isinstance(step, _Start):
             with suppress(CartCompleted, CheckoutInProgress):  # somebody was quicker: look what comes of that
-                await desk.start(wish.cart_id, accept_price_changes=wish.accept_price_changes)
+                await desk.start(wish.cart_id, accept_price_changes=wish.accept_price_changes, language=wish.language)
             continue
         if isinstance(step, _Wait):
             await asyncio.sleep(pause)

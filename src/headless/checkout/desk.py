@@ -37,7 +37,7 @@ class Desk:
         self._hands: set[asyncio.Task[None]] = set()
         self._most_hands = 1 if database.is_sqlite else HANDS
 
-    async def start(self, cart_id: UUID, *, accept_price_changes: bool) -> Record:
+    async def start(self, cart_id: UUID, *, accept_price_changes: bool, language: str | None = None) -> Record:
         """Check a cart, freeze its prices and hold its stock; on its open checkout renew that.
 
         Raises `NotFound`, `Refused` with everything that stops it, `CartCompleted`, `CheckoutInProgress`, or
@@ -45,7 +45,9 @@ class Desk:
         """
         for _try in range(TRIES):
             async with self.database.reading() as session:
-                wish = await starting.prepare(session, cart_id, accept_price_changes=accept_price_changes)
+                wish = await starting.prepare(
+                    session, cart_id, accept_price_changes=accept_price_changes, language=language
+                )
             if wish is None:
                 async with self.database.transaction() as session:
                     renewed = await service.renew(session, cart_id, terms=self.terms)

@@ -38,12 +38,23 @@ async def cart_to_start(session: Session, cart_id: UUID) -> Record | None:
     return row
 
 
+_DEFAULT = channels.alias()
+_SOURCE_LANGUAGE = select(_DEFAULT.c.default_language).where(_DEFAULT.c.is_default).scalar_subquery()
+"""The default channel's: what texts are written in."""
+
+
 @cache
 def _cart_to_start() -> Select[Any]:
     c = checkouts.c
     is_live = select(c.id).where(c.cart_id == carts.c.id, c.status.in_(LIVE)).correlate(carts).exists()
     return (
-        select(carts, is_live.label("is_started"), channels.c.allocation_strategy)
+        select(
+            carts,
+            is_live.label("is_started"),
+            channels.c.allocation_strategy,
+            channels.c.default_language,
+            _SOURCE_LANGUAGE.label("source_language"),
+        )
         .join(channels, channels.c.id == carts.c.channel_id)
         .where(carts.c.id == bindparam("cart_id"), carts.c.expires_at > bindparam("now"))
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from headless.cart import rules as cart_rules
 from headless.cart import service as carts
 from headless.cart.errors import PriceChanged
 from headless.cart.events import CartChanged
+from headless.catalog.translations import queries as translations
 from headless.checkout import queries, rules
 from headless.checkout.errors import TotalTooLarge
 from headless.checkout.models import checkouts
@@ -34,6 +35,7 @@ from headless.platform.errors import NotFound, Refusal, Refused
 from headless.platform.idempotency import Claim
 from headless.platform.json_rows import Elements, rows_of
 from headless.platform.money import MAX_TOTAL
+from headless.shop.rules import fallbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,16 @@ Answer = Held | Refused | Changed
 
 
 async def prepare(
-    session: Session, cart_id: UUID, *, accept_price_changes: bool, paying: Paying | None = None
+    session: Session,
+    cart_id: UUID,
+    *,
+    accept_price_changes: bool,
+    paying: Paying | None = None,
+    language: str | None = None,
 ) -> Prepared | None:
     """Read what a checkout would sell, without any lock; None: the cart has one that is under way or completed.
+
+    What it sells is named in a language, by default the one in which the cart was filled.
 
     Raises `NotFound` or `Refused` with everything that stops it.
     """
@@ -84,6 +93,7 @@ async def prepare(
         raise NotFound(field=("cartId",))
     if cart.is_started:
         return None
+    languages = fallbacks(language or cart.language, channel=cart.default_language, source=cart.source_language)
     try:
         quote = await _quote(session, cart, accept_price_changes=accept_price_changes)
     except (Refusal, Refused):
@@ -92,6 +102,8 @@ async def prepare(
         if again is not None and again.is_started:
             return None
         raise
+    if languages:
+        quote = await _translated(session, quote, languages)
     country = (cart.delivery_address or {}).get("country_code")
     routing = Routing(AllocationStrategy(cart.allocation_strategy), country)
     return Prepared(cart, quote, routing, accept_price_changes, paying)
@@ -260,3 +272,15 @@ async def _quote(session: Session, cart: Record, *, accept_price_changes: bool) 
     if frozen.totals.total_amount > MAX_TOTAL:
         raise TotalTooLarge(field=("cartId",))
     return frozen
+
+
+async def _translated(session: Session, quote: Quote, languages: tuple[str, ...]) -> Quote:
+    """Name what is sold in the buyer's language."""
+    names = await translations.names_by_variant(session, [line.variant_id for line in quote.lines], languages)
+    lines = (
+        replace(line, title=name.product_title, variant_title=name.variant_title)
+        if (name := names.get(line.variant_id))
+        else line
+        for line in quote.lines
+    )
+    return replace(quote, lines=tuple(lines))

@@ -178,6 +178,7 @@ class CheckoutMutations:
             token=input.payment.token,
             accept_price_changes=input.accept_price_changes,
             claim=context.claim("checkoutComplete", input, guest=cart_id, required=True),
+            language=context.market.language,
         )
         await context.close()
         server = context.server
@@ -212,7 +213,9 @@ class CheckoutMutations:
 async def _start(context: Context, cart_id: UUID, claim: Claim, *, accept_price_changes: bool) -> None:
     server = context.server
     try:
-        started = await server.desk.start(cart_id, accept_price_changes=accept_price_changes)
+        started = await server.desk.start(
+            cart_id, accept_price_changes=accept_price_changes, language=context.market.language
+        )
     except (Refusal, Refused, Fault):
         await idempotency.give_up(server.database, claim)
         raise

@@ -30,6 +30,7 @@ from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.platform.storage import Storage
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
+from headless.shop.rules import fallbacks
 
 WRITTEN = "The change was made, but the server is too busy to show it."
 
@@ -93,6 +94,9 @@ class Context:
         self._opened: Any = None
         self._is_over = False
         self._at: datetime | None = None
+        # In the default channel, texts are wanted as they were written.
+        is_default = self.market.channel is None and self.market.language is None
+        self._languages: tuple[str, ...] | None = () if is_default else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
@@ -170,13 +174,33 @@ class Context:
 
     async def channel(self) -> Record:
         """The market's channel; raises `BadUserInput` for an unknown one."""
-        known = self.server.channels.get(self.market.channel)
+        return await self._channel(self.market.channel)
+
+    async def _channel(self, handle: str | None) -> Record:
+        known = self.server.channels.get(handle)
         if known is None:
             changes = self.server.channels.changes
             async with self.reading() as session:
-                known = await shop_queries.channel(session, self.market.channel)
-            self.server.channels.keep(self.market.channel, known, read_after=changes)
+                known = await shop_queries.channel(session, handle)
+            self.server.channels.keep(handle, known, read_after=changes)
         return known
+
+    @property
+    def is_spoken_as_written(self) -> bool:
+        """Whether texts are wanted as they were written, as far as is known yet."""
+        return self._languages == ()
+
+    def languages(self) -> Any:
+        """The languages whose translations are tried, as a tuple; awaitable where they aren't known yet.
+
+        None of them: texts are wanted as they were written.
+        """
+        return self._languages if self._languages is not None else self._find_languages()
+
+    async def _find_languages(self) -> tuple[str, ...]:
+        source, here = await self._channel(None), await self.channel()
+        self._languages = fallbacks(self.market.language, channel=here.default_language, source=source.default_language)
+        return self._languages
 
     @property
     def at(self) -> datetime:

@@ -10,7 +10,7 @@ from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, S
 from graphql.type.scalars import coerce_string, parse_string_literal
 from iso4217 import Currency
 
-from headless.shop.rules import COUNTRIES
+from headless.shop.rules import COUNTRIES, is_language
 
 CurrencyCode = NewType("CurrencyCode", str)
 CountryCode = NewType("CountryCode", str)
@@ -19,7 +19,6 @@ URL = NewType("URL", str)
 JSON = NewType("JSON", object)
 
 CURRENCIES = frozenset(currency.code for currency in Currency)
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 LONGEST_DECIMAL = 40
 DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 
@@ -124,5 +123,5 @@ SCALARS: dict[object, Any] = {
     CountryCode: _scalar(
         "CountryCode", "A country by ISO 3166-1 alpha-2, as DE or as a string.", "DE", COUNTRIES.__contains__
     ),
-    LanguageCode: _scalar("LanguageCode", "A language by BCP 47, as EN or as a string.", "EN", LANGUAGE.fullmatch),
+    LanguageCode: _scalar("LanguageCode", "A language by BCP 47, as EN or as a string.", "EN", is_language),
 }

@@ -16,6 +16,7 @@ from strawberry.tools import merge_types
 from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
+from headless.graphql.catalog.translations import TranslationMutations
 from headless.graphql.channels import ChannelMutations
 from headless.graphql.checkout import CheckoutMutations
 from headless.graphql.collections.mutations import CollectionMutations
@@ -98,6 +99,7 @@ Mutation = merge_types(
         CommentMutations,
         ChannelMutations,
         ChecklistMutations,
+        TranslationMutations,
     ),
 )
 

@@ -51,16 +51,39 @@ def checked_country(country: str) -> str:
 
 def checked_language(language: str) -> str:
     """The language as it is kept: `EN` as `en`, `pt_br` as `pt-BR`."""
-    if not LANGUAGE.fullmatch(language) or len(language) > MAX_LANGUAGE:
+    if not is_language(language):
         message = f"{language!r} is no language by BCP 47, such as `de` or `pt-BR`."
         raise InvalidInput(message, field=("defaultLanguage",))
     return normal_language(language)
+
+
+def is_language(language: str) -> bool:
+    return len(language) <= MAX_LANGUAGE and LANGUAGE.fullmatch(language) is not None
 
 
 def normal_language(language: str) -> str:
     """A language tag in the letters that BCP 47 recommends, so that equal ones are written alike."""
     head, *rest = language.replace("_", "-").split("-")
     return "-".join((head.lower(), *(_subtag(part) for part in rest)))
+
+
+def fallbacks(wanted: str | None, *, channel: str, source: str) -> tuple[str, ...]:
+    """Languages whose translations are tried, the best first; none: the texts themselves are in the wanted one.
+
+    `de-AT` falls back to `de`, both to the channel's language, and all to the language that texts are written in.
+    """
+    own, tried = normal_language(source), list[str]()
+    for tag in (wanted, channel):
+        if tag is None or len(tag) > MAX_LANGUAGE:
+            continue
+        parts = normal_language(tag).split("-")
+        for length in range(len(parts), 0, -1):
+            language = "-".join(parts[:length])
+            if language == own:
+                return tuple(tried)
+            if language not in tried:
+                tried.append(language)
+    return tuple(tried)
 
 
 def _subtag(part: str) -> str:

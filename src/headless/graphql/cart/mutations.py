@@ -51,6 +51,7 @@ from headless.graphql.nodes import finds
 from headless.platform import ids
 from headless.platform.db import Record, Session
 from headless.platform.errors import NotFound
+from headless.shop.rules import normal_language
 
 
 @strawberry.type
@@ -71,7 +72,7 @@ class CartMutations:
         """Make a cart, with lines and buyer if given."""
         context = info.context
         channel = await context.channel()
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = _in_language(context)
         if sent(input.buyer_identity):
             values |= carts.buyer(**given(**vars(input.buyer_identity)))
         if sent(input.note):
@@ -193,12 +194,19 @@ async def _edit(
     """Change a cart's columns, its lines or both; its prices count as shown from now on."""
     context = info.context
     wanted = decoded("cart", cart_id, "cartId")
+    values = {**_in_language(context), **(values or {})}
     async with context.transaction() as session:
         cart, warnings = await checkouts.edit(session, wanted, terms=context.server.terms, values=values)
         clamped = await change(session, cart) if change is not None else None
         if clamped is None:
             await carts.refresh_prices(session, cart)
     return await _answer(made, context, cart, warnings + (clamped or []))
+
+
+def _in_language(context: Context) -> dict[str, Any]:
+    """Column values for the language in which a cart is filled: its order will be in it, too."""
+    language = context.market.language
+    return {"language": normal_language(language)} if language else {}
 
 
 async def _answer(made: type[P], context: Context, cart: Record, warnings: list[rules.Notice]) -> P:

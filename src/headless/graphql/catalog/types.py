@@ -1,7 +1,8 @@
 """How do products, variants and collections look in the API?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
 from headless.catalog.search import lists
 from headless.catalog.search.lists import Wish
+from headless.catalog.translations import rules as translations
 from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
+from headless.graphql.catalog.translations import prefetch_texts, text, texts, translations_of
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import field, id_of, view
@@ -80,7 +83,6 @@ class ProductVariant(Node, HasMetafields):
     """One buyable form of a product."""
 
     id: strawberry.ID = id_of("variant")
-    title: str
     sku: str | None
     barcode: str | None
     expected_at: datetime | None = strawberry.field(
@@ -93,6 +95,14 @@ class ProductVariant(Node, HasMetafields):
     updated_at: datetime
     revisions = history_of("variant")
     comments = comments_on("variant")
+
+    @field
+    def title(self: models.Variant, info: Info) -> str:
+        """The values of its options."""
+        if info.context.is_spoken_as_written:
+            return self.title
+        named = partial(translations.variant_title, title=self.title, options=self.selected_options)
+        return cast("str", texts(info.context, "product", self.product_id, named))
 
     @field
     def price(self: models.Variant, info: Info) -> Money | None:
@@ -147,9 +157,14 @@ class ProductVariant(Node, HasMetafields):
         return [cast("BundlePart", part) for part in parts or ()]
 
     @field
-    def selected_options(self: models.Variant) -> list[SelectedOption]:
+    def selected_options(self: models.Variant, info: Info) -> list[SelectedOption]:
         """The value of each option of the product."""
-        return [SelectedOption(name=entry["name"], value=entry["value"]) for entry in self.selected_options]
+
+        def show(texts: Mapping[str, str]) -> list[SelectedOption]:
+            named = translations.selected(texts, self.selected_options)
+            return [SelectedOption(name=name, value=value) for name, value in named]
+
+        return cast("list[SelectedOption]", texts(info.context, "product", self.product_id, show))
 
     @field
     def image(self: models.Variant, info: Info) -> Media | None:
@@ -181,9 +196,6 @@ class Product(Node, HasMetafields):
 
     id: strawberry.ID = id_of("product")
     handle: str
-    title: str
-    description: str
-    description_html: str
     vendor: str
     product_type: str
     tags: list[str]
@@ -194,6 +206,20 @@ class Product(Node, HasMetafields):
     revisions = history_of("product")
     comments = comments_on("product")
     readiness = readiness_of_product()
+    translations = translations_of("product")
+
+    @field
+    def title(self: models.Product, info: Info) -> str:
+        return cast("str", text(info.context, "product", self, "title", self.title))
+
+    @field
+    def description(self: models.Product, info: Info) -> str:
+        """The words of its description."""
+        return cast("str", text(info.context, "product", self, "description", self.description))
+
+    @field
+    def description_html(self: models.Product, info: Info) -> str:
+        return cast("str", text(info.context, "product", self, "descriptionHtml", self.description_html))
 
     @field
     def published_at(self: Any, info: Info) -> datetime | None:
@@ -208,14 +234,27 @@ class Product(Node, HasMetafields):
         return await info.context.load(publication.publications_by_product, self.id) or []
 
     @field
-    def seo(self: models.Product) -> Seo:
+    def seo(self: models.Product, info: Info) -> Seo:
         """What search engines show."""
-        return Seo(title=self.seo_title, description=self.seo_description)
+
+        def show(texts: Mapping[str, str]) -> Seo:
+            title, description = (
+                texts.get("seoTitle", self.seo_title),
+                texts.get("seoDescription", self.seo_description),
+            )
+            return Seo(title=title, description=description)
+
+        return cast("Seo", texts(info.context, "product", self.id, show))
 
     @field
-    def options(self: models.Product) -> list[ProductOption]:
+    def options(self: models.Product, info: Info) -> list[ProductOption]:
         """How its variants differ."""
-        return [ProductOption(name=option["name"], values=option["values"]) for option in self.options]
+
+        def show(texts: Mapping[str, str]) -> list[ProductOption]:
+            named = translations.options(texts, self.options)
+            return [ProductOption(name=name, values=values) for name, values in named]
+
+        return cast("list[ProductOption]", texts(info.context, "product", self.id, show))
 
     @field
     def variants(
@@ -235,11 +274,16 @@ class Product(Node, HasMetafields):
     async def variant_by_selected_options(
         self: models.Product, info: Info, selected_options: list[SelectedOptionInput]
     ) -> ProductVariant | None:
-        """The variant with exactly these option values."""
+        """The variant with exactly these option values, as they were written or as they are shown."""
         wanted = {option.name: option.value for option in selected_options}
-        for row in await info.context.load(queries.variants_by_product, self.id) or []:
-            if {entry["name"]: entry["value"] for entry in row.selected_options} == wanted:
-                return cast("ProductVariant", row)
+        rows = await info.context.load(queries.variants_by_product, self.id) or []
+        shown = texts(info.context, "product", self.id, lambda texts: texts)
+        here = await shown if is_pending(shown) else shown
+        spoken: list[Mapping[str, str]] = [{}, here]
+        for named in spoken:
+            for row in rows:
+                if dict(translations.selected(named, row.selected_options)) == wanted:
+                    return cast("ProductVariant", row)
         return None
 
     @field
@@ -310,13 +354,24 @@ class Collection(Node, HasMetafields):
 
     id: strawberry.ID = id_of("collection")
     handle: str
-    title: str
-    description: str
-    description_html: str
     version: int
     updated_at: datetime
     revisions = history_of("collection")
     comments = comments_on("collection")
+    translations = translations_of("collection")
+
+    @field
+    def title(self: models.Collection, info: Info) -> str:
+        return cast("str", text(info.context, "collection", self, "title", self.title))
+
+    @field
+    def description(self: models.Collection, info: Info) -> str:
+        """The words of its description."""
+        return cast("str", text(info.context, "collection", self, "description", self.description))
+
+    @field
+    def description_html(self: models.Collection, info: Info) -> str:
+        return cast("str", text(info.context, "collection", self, "descriptionHtml", self.description_html))
 
     @field(requires=Permission.READ_PRODUCTS)
     async def external_reference(self: models.Collection, info: Info) -> str | None:
@@ -358,6 +413,7 @@ async def prefetch(info: Info, rows: Sequence[Record]) -> None:
     selected = selected_names(info)
     keys = [row.id for row in rows]
     context = info.context
+    await prefetch_texts(context, "product", keys)
     if selected & {"media", "featuredMedia", "image"}:
         await context.loaders.fetch(queries.media_by_product, keys)
     if selected & {"variants", "totalInventory"}:

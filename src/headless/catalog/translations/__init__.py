@@ -1,0 +1,1 @@
+"""What products and collections are called and described as in other languages than that of their own texts."""
