@@ -36,7 +36,7 @@ class Till:
     goods: UUID
 
     async def cart(self) -> UUID:
-        async with self.database.transaction() as session:
+        async with self.database.transaction(patience=60) as session:
             return await builders.cart_ready_to_check_out(session, self.shop, {self.goods: 1})
 
     async def ask(self, wanted: Wish) -> Result | None:
@@ -50,7 +50,7 @@ class Till:
         """Do what the worker does."""
         await persistently(completion.settle_left_over, self.database, self.providers, SETTLED)
         await persistently(order_service.settle_refunds, self.database, self.providers)
-        async with self.database.transaction() as session:
+        async with self.database.transaction(patience=60) as session:
             await outbox.number(session)
 
     async def insist(self, cart_id: UUID, token: str) -> Result:
