@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
 from headless.accounts.rules import Permission
 from headless.catalog import service as catalog
+from headless.catalog.categories.models import categories
 from headless.catalog.service import ImageDraft
-from headless.platform import ids
+from headless.platform import clock, ids
 from headless.teamwork.models import revisions
 from tests.builders import Shop
 from tests.graphql.client import Api, Reply, of
@@ -290,6 +291,34 @@ async def test_revert_of_options_that_variants_use_is_refused(api: Api, shop: Sh
 
     assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [("OPTIONS_IN_USE", ["toVersion"])]
     assert (await read(api, shirt))["version"] == 3
+
+
+async def test_category_comes_back_while_it_is_there(api: Api, shop: Shop) -> None:
+    mug, category, at = of("product", shop.mug_product), ids.new(), clock.now()
+    row = {"handle": "c", "title": "C", "position": 1, "path": f"/{category.hex}/", "changed_by": "ann"}
+
+    async def put(version: int, wanted: Any) -> None:
+        async with api.server.database.transaction() as session:
+            await catalog.update_product(
+                session, shop.mug_product, expected_version=version, changes={"category_id": wanted}, actor="ann"
+            )
+
+    async with api.server.database.transaction() as session:
+        await session.execute(insert(categories).values(id=category, created_at=at, updated_at=at, **row))
+    await put(2, category)
+    await put(3, None)
+    back = await call(api, REVERT, id=mug, expectedVersion=4, toVersion=3)
+    told = (await changes(api, mug))[0]
+    await put(5, None)
+    async with api.server.database.transaction() as session:
+        await session.execute(delete(categories))
+
+    refused = await call(api, REVERT, id=mug, expectedVersion=6, toVersion=5)
+
+    assert back["userErrors"] == []
+    assert told == (5, [("categoryId", None, of("category", category))])
+    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [("NOT_FOUND", ["toVersion"])]
+    assert (await read(api, mug))["version"] == 6
 
 
 @pytest.mark.parametrize("name", ["unknown", "malformed", "foreign"])

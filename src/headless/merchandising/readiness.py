@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, select, true
 
 from headless.catalog import history
 from headless.catalog import service as catalog
+from headless.catalog.kinds import MediaKind, MediaStatus
 from headless.catalog.models import media, products, variants
 from headless.merchandising import service
 from headless.platform.columns import any_of
@@ -93,12 +94,13 @@ def _missing(answer: Answer) -> ChecklistIncomplete:
 
 async def _facts_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, PageFacts]:
     unpriced = await _unpriced_channels(session, keys)
-    c = products.c
+    c, is_image = products.c, media.c.kind == MediaKind.IMAGE
+    is_lasting = media.c.status != MediaStatus.FAILED
     rows = await session.execute(
         select(
             c.id,
-            _count(media).label("pictures"),
-            _count(media, media.c.alt_text == "").label("undescribed_pictures"),
+            _count(media, is_image, media.c.status == MediaStatus.READY).label("pictures"),
+            _count(media, is_image, is_lasting, media.c.alt_text == "").label("undescribed_pictures"),
             func.length(c.description).label("description_length"),
             (func.coalesce(c.seo_title, "") != "").label("has_seo_title"),
             (func.coalesce(c.seo_description, "") != "").label("has_seo_description"),

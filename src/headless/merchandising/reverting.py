@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import select
+
 from headless.catalog import history
 from headless.catalog import service as catalog
+from headless.catalog.categories.models import categories
 from headless.catalog.errors import OptionsInUse
 from headless.merchandising import service
 from headless.platform.db import Session
-from headless.platform.errors import InvalidInput, Taken
+from headless.platform.errors import InvalidInput, NotFound, Taken
 from headless.teamwork import revisions
 
 
@@ -31,6 +34,7 @@ async def revert_product(
     values = await revisions.values_at(session, "product", current, to_version)
     beside = [await history.restore_media(session, product_id, values["media"])] if "media" in values else []
     changes = history.restored(values)
+    await _check_category(session, changes.get("category_id"))
     try:
         await service.update_product(
             session, product_id, expected_version=expected_version, changes=changes, actor=actor, beside=beside
@@ -43,3 +47,11 @@ async def revert_product(
         if refusal.field != ("options",):
             raise
         raise OptionsInUse(field=("toVersion",)) from None
+
+
+async def _check_category(session: Session, category_id: object) -> None:
+    # Its lock keeps whoever deletes it waiting for this product.
+    wanted = select(categories.c.id).where(categories.c.id == category_id).with_for_update(read=True, key_share=True)
+    if category_id is not None and (await session.execute(wanted)).first() is None:
+        message = "The category that the product was in is gone. Put it into another one instead."
+        raise NotFound(message, field=("toVersion",))
