@@ -28,6 +28,7 @@ from headless.graphql.server.subscribing import Subscriptions
 from headless.platform import ids, outbox
 from headless.platform.db import Database
 from headless.settings import Settings
+from headless.shop.events import ChannelCreated, ChannelUpdated
 
 PATIENCE = 20
 """Seconds after which a message that doesn't come is a failure."""
@@ -228,8 +229,10 @@ class Api:
 
     @property
     def listeners(self) -> int:
-        """How many streams of facts are followed in the process."""
-        return sum(len(listeners) for listeners in self.server.hub._listeners.values())
+        """How many streams of facts are followed by clients; the process itself follows channels."""
+        followed = self.server.hub._listeners.items()
+        own = {ChannelCreated.topic, ChannelUpdated.topic}
+        return sum(len(listeners) for (_, topic, _key), listeners in followed if topic not in own)
 
     async def settled(self) -> None:
         """Wait until the process has handed on everything that was committed so far."""
