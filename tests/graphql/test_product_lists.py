@@ -204,3 +204,56 @@ async def test_products_that_are_made_and_changed_in_the_api_are_found_at_once(a
     assert titles(await listed(api, "lant-1")) == titles(await listed(api, "glow long")) == ["Lantern"]
     assert facet(await listed(api, "lantern"), "option.Wick")["values"][0]["label"] == "Long"
     assert of("product", stocked.mug_product) != product["id"]
+
+
+async def test_metafields_narrow_lists_where_their_definition_says_so(api: Api, stocked: Shop) -> None:
+    token = await api.every_token()
+    for key, kind, flags in (
+        ("fabric", "text", "filterable: true, public: true"),
+        ("cost", "integer", "filterable: true"),
+    ):
+        made = await api.execute(
+            f"""mutation {{ metafieldDefinitionCreate(input: {{
+                 ownerType: PRODUCT, namespace: "facts", key: "{key}", name: "{key.title()}", type: "{kind}", {flags}
+               }}) {{ userErrors {{ code message field }} }} }}""",
+            token=token,
+        )
+        assert made.data["metafieldDefinitionCreate"]["userErrors"] == []
+    ids = {
+        row["title"]: row["id"]
+        for row in (await api.execute("{ products { nodes { id title } } }")).data["products"]["nodes"]
+    }
+    values = [
+        ("Tee", "fabric", "Linen"),
+        ("Polo", "fabric", "linen"),
+        ("Jeans", "fabric", "Denim"),
+        ("Tee", "cost", "7"),
+    ]
+    entries = [
+        {"ownerId": ids[title], "namespace": "facts", "key": key, "value": value} for title, key, value in values
+    ]
+    written = await api.execute(
+        "mutation($entries: [MetafieldsSetItemInput!]!) { metafieldsSet(input: {metafields: $entries}) { userErrors { code message field } } }",
+        {"entries": entries}, token=token,
+    )  # fmt: skip
+    assert written.data["metafieldsSet"]["userErrors"] == []
+
+    shown, staff = await listed(api), await listed(api, token=token)
+    wanted = {"metafield": {"namespace": "facts", "key": "fabric", "value": "LINEN"}}
+    narrowed = await listed(api, None, wanted, {"price": {"max": "25"}})
+
+    fabric = facet(shown, "metafield.facts.fabric")
+    assert (fabric["label"], [(one["count"], one["input"]["metafield"]["value"].lower()) for one in fabric["values"]]) == (
+        "Fabric", [(2, "linen"), (1, "denim")],
+    )  # fmt: skip
+    assert facet(shown, "metafield.facts.cost") is None
+    assert facet(staff, "metafield.facts.cost")["values"][0]["input"]["metafield"]["value"] == "7"
+    assert titles(narrowed) == ["Tee"]
+    assert [(one["count"], one["selected"]) for one in facet(narrowed, "metafield.facts.fabric")["values"]] == [
+        (1, True)
+    ]
+    hidden = {"metafield": {"namespace": "facts", "key": "cost", "value": "7"}}
+    assert titles(await listed(api, None, hidden)) == []
+    assert titles(await listed(api, None, hidden)) != titles(await listed(api, token=token))
+    reply = await api.execute(LISTED, {"filters": [hidden]}, token=token)
+    assert titles(reply.data["products"]) == ["Tee"]

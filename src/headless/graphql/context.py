@@ -14,6 +14,7 @@ from strawberry.types.base import has_object_definition
 
 from headless.accounts.rules import ANONYMOUS, Actor, Permission
 from headless.catalog.queries import Eye
+from headless.catalog.search.facets import Memory
 from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
@@ -48,6 +49,8 @@ class Server:
     storage: Storage
     studio: Studio
     channels: KnownChannels = field(default_factory=KnownChannels)
+    facets: Memory = field(default_factory=Memory)
+    """What was counted of wide lists."""
 
     @property
     def terms(self) -> Terms:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
+from headless.catalog.categories.models import categories
+from headless.catalog.metafields.models import metafields
 from headless.catalog.models import listings, products
 from headless.catalog.search import rules
 from headless.catalog.search.models import product_facets
@@ -54,7 +57,41 @@ class Has:
         return has_any([rules.facet_id(self.key, self.value)])
 
 
-Filter = Available | Price | Has
+@dataclass(frozen=True, slots=True)
+class Metafield:
+    """Products whose metafield is compared by a key; None: by no product's."""
+
+    namespace: str
+    name: str
+    value: str | None
+
+    @property
+    def key(self) -> str:
+        return f"{rules.METAFIELD}{self.namespace}.{self.name}"
+
+    def condition(self) -> ColumnElement[bool]:
+        c = metafields.c
+        if self.value is None:
+            return false()
+        named = (c.owner_type == "product", c.namespace == self.namespace, c.key == self.name)
+        return products.c.id.in_(select(c.owner_id).where(*named, c.filter_key == self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Products of a category or of one below it."""
+
+    id: UUID
+    key: str = rules.CATEGORY
+
+    def condition(self) -> ColumnElement[bool]:
+        top = categories.alias("top")
+        path = select(top.c.path).where(top.c.id == self.id).scalar_subquery()
+        below = select(categories.c.id).where(categories.c.path >= path, categories.c.path < path + rules.LAST)
+        return products.c.category_id.in_(below)
+
+
+Filter = Available | Price | Has | Metafield | Category
 
 
 def has_any(facet_ids: Sequence[int]) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, text
 
 from headless.catalog import queries
 from headless.catalog.models import products
@@ -112,7 +112,7 @@ def document_row(entry: Entry, *, is_sqlite: bool) -> dict[str, object]:
         "title": document.title,
         "labels": document.labels,
         "body": document.body,
-        "title_vector": None if is_sqlite else rules.vector(document.title),
+        "title_vector": None if is_sqlite else rules.vector(f"{rules.START} {document.title}"),
         "vector": None if is_sqlite else rules.vector(document.title, document.labels, document.body),
     }
 
@@ -189,3 +189,21 @@ async def complete(database: Database) -> int:
         async with database.transaction(patience=PATIENCE) as session:
             await refresh(session, found)
         done += len(found)
+
+
+async def rewrite(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Write the index of products from scratch."""
+    await session.execute(delete(documents).where(any_of(documents.c.product_id, product_ids)))
+    await session.execute(delete(product_facets).where(any_of(product_facets.c.product_id, product_ids)))
+    entries = await entries_of(session, product_ids)
+    words = set().union(*(rules.terms_of(entry.document) for entry in entries))
+    await session.execute(delete(terms).where(any_of(terms.c.term, sorted(words))))
+    await refresh(session, product_ids)
+
+
+async def tidy(database: Database) -> None:
+    """Let the database learn what is in its tables, after very much was written: by that it chooses its ways."""
+    async with database.transaction(patience=PATIENCE) as session:
+        await session.execute(text("ANALYZE"))
+        if is_sqlite(session):
+            await session.execute(text("INSERT INTO search_index (search_index) VALUES ('optimize')"))

@@ -23,6 +23,7 @@ class SearchDocument(SQLModel, table=True):
 
     __tablename__ = "search_document"
     __table_args__ = (
+        Index("ix_search_document_title", "title", "id"),
         Index("ix_search_document_title_vector", "title_vector", postgresql_using="gin"),
         Index("ix_search_document_vector", "vector", postgresql_using="gin"),
     )

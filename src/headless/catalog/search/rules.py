@@ -12,9 +12,11 @@ from typing import Any, Final
 from headless.catalog import rules
 
 START: Final = "\ue000"
-END: Final = "\ue001"
 GAP: Final = "\ue002"
-"""Stand around a title and between labels: nobody can ask for them, and no phrase reaches across them."""
+"""Stand before a title and between labels: nobody can ask for them, and no phrase reaches across them."""
+LONGEST_TITLE: Final = 255
+LAST: Final = "\U0010ffff"
+"""Sorts after every letter: ends a range of texts that begin alike."""
 MOST_WORDS: Final = 2_000
 """Words of a text that are looked through."""
 LONGEST: Final = 64
@@ -22,6 +24,8 @@ LONGEST: Final = 64
 LONGEST_VALUE: Final = 255
 VENDOR, TYPE, TAG, AVAILABLE, PRICE = "vendor", "productType", "tag", "available", "price"
 OPTION: Final = "option."
+METAFIELD: Final = "metafield."
+CATEGORY: Final = "category"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def document_of(product: Any, variants: Sequence[Any]) -> Document:
         labels += [entry["value"] for entry in variant.selected_options]
     parts = [" ".join(tokens(label)) for label in dict.fromkeys(labels)]
     return Document(
-        title=" ".join((START, *tokens(product.title), END)),
+        title=" ".join(tokens(product.title))[:LONGEST_TITLE].rstrip(),
         labels=f" {GAP} ".join(part for part in parts if part),
         body=" ".join(tokens(product.description)[:MOST_WORDS]),
     )

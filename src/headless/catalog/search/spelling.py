@@ -10,7 +10,6 @@ from sqlalchemy import literal, select, union_all
 from headless.catalog.search import rules
 from headless.catalog.search.models import terms
 from headless.catalog.search.parsing import Query, Words
-from headless.catalog.search.text import LAST
 from headless.platform.columns import any_of
 from headless.platform.db import Session
 
@@ -37,7 +36,7 @@ async def meant(session: Session, query: Query) -> Meant:
     # A word that begins another one is no slip.
     begun = [
         select(literal(word).label("key"), t.term)
-        .where(t.key >= word, t.key < word + LAST, t.key == t.term)
+        .where(t.key >= word, t.key < word + rules.LAST, t.key == t.term)
         .limit(1)
         .subquery()
         .select()

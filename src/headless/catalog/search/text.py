@@ -7,7 +7,7 @@ The order of hits is a tier: the title itself, a title that begins so, all words
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,6 @@ from headless.catalog.search.models import documents, facets, product_facets, wo
 from headless.catalog.search.parsing import Clause, Field, Part, Query, Words, is_of_words
 
 TITLE_IS, TITLE_BEGINS, TITLE_HAS, ANYWHERE = range(4)
-LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +31,22 @@ class Language:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """One rank of hits: `of` has to be found, `without` must not."""
-
-    number: int
-    of: _Asked
-    without: _Asked | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Asked:
-    """Clauses that only the title, or everything, is looked through for."""
+    """Clauses that everything, or only the title, or only its beginning is looked through for."""
 
     clauses: tuple[Clause, ...]
     is_of_title: bool = False
+    is_at_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rank of hits: `of` has to be found, `without` must not, and the title is or isn't a whole one."""
+
+    number: int
+    of: _Asked | None
+    without: _Asked | None = None
+    title: str | None = None
 
 
 def tiers(query: Query) -> list[Tier]:
@@ -53,13 +54,11 @@ def tiers(query: Query) -> list[Tier]:
     clauses = tuple(clause for clause in query.clauses if is_of_words(clause))
     anywhere, in_title = _Asked(clauses), _Asked(clauses, is_of_title=True)
     found: list[Tier] = []
-    phrase = _phrase(clauses)
-    begins = None
+    phrase, begins = _phrase(clauses), None
     if phrase is not None:
-        said = (rules.START, *phrase.tokens)
-        exact = _Asked(((Part(Words((*said, rules.END), is_of_title=True)),),), is_of_title=True)
-        begins = _Asked(((Part(Words(said, phrase.is_prefix, is_of_title=True)),),), is_of_title=True)
-        found += [Tier(TITLE_IS, exact), Tier(TITLE_BEGINS, begins, exact)]
+        title = " ".join(phrase.tokens)
+        begins = _Asked(((Part(phrase),),), is_of_title=True, is_at_start=True)
+        found += [Tier(TITLE_IS, None, title=title), Tier(TITLE_BEGINS, begins, title=title)]
     found.append(Tier(TITLE_HAS, in_title, begins))
     if not all(_is_of_title(clause) for clause in clauses):
         found.append(Tier(ANYWHERE, anywhere, in_title))
@@ -79,15 +78,20 @@ def _phrase(clauses: Sequence[Clause]) -> Words | None:
 def hits(tier: Tier, language: Language) -> Select[Any]:
     """The documents of one rank, in the order of their ids where the index can."""
     d = documents.c
+    found = select(d.id, d.product_id)
+    if tier.of is None:
+        return found.select_from(documents).where(d.title == tier.title)
+    if tier.title is not None:
+        found = found.where(d.title != tier.title)
     if language.is_sqlite:
         asked = _fts(tier.of)
         if tier.without is not None:
             asked = f"({asked}) NOT ({_fts(tier.without)})"
-        return select(d.id, d.product_id).select_from(words.join(documents, d.id == words.c.rowid)).where(_match(asked))
+        return found.select_from(words.join(documents, d.id == words.c.rowid)).where(_match(asked))
     condition = _vectors(tier.of)
     if tier.without is not None:
         condition = and_(condition, not_(_vectors(tier.without)))
-    return select(d.id, d.product_id).select_from(documents).where(condition)
+    return found.select_from(documents).where(condition)
 
 
 def matching(query: Query, language: Language) -> ColumnElement[bool]:
@@ -128,6 +132,8 @@ def _match(asked: str) -> ColumnElement[bool]:
 
 
 def _fts(asked: _Asked) -> str:
+    if asked.is_at_start:
+        return f"title : ^ {_fts_words(asked.clauses[0][0].of)}"
     said = " AND ".join(f"({' OR '.join(_fts_words(part.of) for part in clause)})" for clause in asked.clauses)
     return f"title : ({said})" if asked.is_of_title else said
 
@@ -139,6 +145,11 @@ def _fts_words(said: Words | Field) -> str:
 
 
 def _vectors(asked: _Asked) -> ColumnElement[bool]:
+    if asked.is_at_start:
+        said = asked.clauses[0][0].of
+        assert isinstance(said, Words)  # noqa: S101 - so it was made
+        at_start = replace(said, tokens=(rules.START, *said.tokens))
+        asked = _Asked(((Part(at_start),),), is_of_title=True)
     of_title = [clause for clause in asked.clauses if asked.is_of_title or _is_of_title(clause)]
     others = [clause for clause in asked.clauses if not (asked.is_of_title or _is_of_title(clause))]
     return and_(
@@ -192,7 +203,7 @@ def _value(key: str, field: Field) -> ColumnElement[bool]:
     if field.operator == "=":
         return filters.Has(key, value).condition()
     f = facets.c
-    begun = select(f.id).where(f.key == key, f.value >= value, f.value < value + LAST)
+    begun = select(f.id).where(f.key == key, f.value >= value, f.value < value + rules.LAST)
     return products.c.id.in_(select(product_facets.c.product_id).where(product_facets.c.facet_id.in_(begun)))
 
 

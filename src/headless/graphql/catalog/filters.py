@@ -1,22 +1,38 @@
 """How are lists of products narrowed in the API, and how do they say what is left?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
+import orjson
 import strawberry
 from strawberry import UNSET
 
+from headless.accounts.rules import Permission
+from headless.catalog.metafields import queries as metafield_queries
+from headless.catalog.metafields import rules as metafield_rules
+from headless.catalog.metafields.rules import Kind, Shape
 from headless.catalog.search import facets, parsing, rules
 from headless.catalog.search.facets import Count, Facets
-from headless.catalog.search.filters import Available, Filter, Has, Price, least_amount, most_amount
+from headless.catalog.search.filters import (
+    Available,
+    Category,
+    Filter,
+    Has,
+    Metafield,
+    Price,
+    least_amount,
+    most_amount,
+)
 from headless.catalog.search.lists import Wish
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import input_type
 from headless.graphql.scalars import JSON
-from headless.platform.errors import BadUserInput
+from headless.platform import ids
+from headless.platform.errors import BadUserInput, NotFound
 from headless.platform.money import Money
 
 MOST_FILTERS = 100
@@ -39,6 +55,15 @@ class VariantOptionFilter:
 
 
 @input_type
+class MetafieldFilter:
+    """A product's metafield has this value, as text; its definition has to be filterable, and for shoppers public."""
+
+    namespace: str
+    key: str
+    value: str
+
+
+@input_type
 class ProductFilter:
     """One condition on products: exactly one key. Entries with different keys all hold, of the same key one does."""
 
@@ -48,6 +73,8 @@ class ProductFilter:
     tag: str | None = UNSET
     price: PriceRangeFilter | None = UNSET
     variant_option: VariantOptionFilter | None = UNSET
+    metafield: MetafieldFilter | None = UNSET
+    category: strawberry.ID | None = strawberry.field(default=UNSET, description="This one or one below it.")
 
 
 @strawberry.enum(description="How a facet is best shown.")
@@ -77,7 +104,7 @@ class Facet:
 async def facets_of(info: Info, wish: Wish) -> list[Facet]:
     """Count what a list can be narrowed to."""
     async with info.context.reading() as session:
-        return _views(await facets.of(session, wish), wish)
+        return _views(await facets.of(session, wish, info.context.server.facets), wish)
 
 
 async def wish_of(
@@ -93,7 +120,7 @@ async def wish_of(
         await info.context.eye(),
         channel.currency_code,
         query=parsing.parse(query or ""),
-        filters=read(filters, channel.currency_code),
+        filters=await _known(info, read(filters, channel.currency_code)),
         collection_id=collection_id,
     )
 
@@ -108,7 +135,7 @@ def read(given: Sequence[ProductFilter] | None, currency: str) -> tuple[Filter, 
 
 
 def _read(given: ProductFilter, currency: str, index: int) -> Filter:
-    keys = ("available", "product_type", "vendor", "tag", "price", "variant_option")
+    keys = ("available", "product_type", "vendor", "tag", "price", "variant_option", "metafield", "category")
     found = {key: value for key in keys if (value := sent(getattr(given, key))) is not None}
     if len(found) != 1:
         message = f'Entry {index} of `filters` has to have exactly one key, such as {{vendor: "Acme"}}.'
@@ -122,10 +149,42 @@ def _read(given: ProductFilter, currency: str, index: int) -> Filter:
         )
     if isinstance(value, VariantOptionFilter):
         return Has(rules.option_key(value.name), rules.folded(value.value))
+    if isinstance(value, MetafieldFilter):
+        return Metafield(value.namespace, value.key, value.value)
     if isinstance(value, bool):
         return Available(value)
+    if name == "category":
+        return Category(_category(value))
     key = {"product_type": rules.TYPE, "vendor": rules.VENDOR, "tag": rules.TAG}[name]
     return Has(key, rules.folded(str(value)))
+
+
+def _category(given: str) -> UUID:
+    try:
+        return ids.decode("category", given)
+    except NotFound:
+        return ids.new()  # what nobody has
+
+
+async def _known(info: Info, given: Sequence[Filter]) -> tuple[Filter, ...]:
+    """The filters, metafields' values as their definitions say that they are compared."""
+    names = sorted({("product", one.namespace, one.name) for one in given if isinstance(one, Metafield)})
+    if not names:
+        return tuple(given)
+    sees_private = info.context.actor.may(Permission.READ_PRODUCTS)
+    async with info.context.reading() as session:
+        found = await metafield_queries.definitions_named(session, names)
+    shapes = {
+        (namespace, key): Shape(Kind(row.type), row.is_list)
+        for (_owner, namespace, key), row in found.items()
+        if row.is_filterable and (row.is_public or sees_private)
+    }
+    return tuple(_compared(one, shapes) if isinstance(one, Metafield) else one for one in given)
+
+
+def _compared(one: Metafield, shapes: Mapping[tuple[str, str], Shape]) -> Metafield:
+    shape = shapes.get((one.namespace, one.name))
+    return replace(one, value=None if shape is None else metafield_rules.wished_key(shape, one.value or ""))
 
 
 _LABELS = {rules.VENDOR: "Vendor", rules.TYPE: "Product type", rules.TAG: "Tag"}
@@ -167,6 +226,8 @@ def _prices(bounds: tuple[int, int], count: int, wish: Wish) -> Facet:
 
 
 def _view(facet: facets.Facet) -> Facet:
+    if facet.key.startswith(rules.METAFIELD):
+        return _metafield(facet)
     name = facet.name.removeprefix(rules.OPTION)
     return Facet(
         id=facet.name,
@@ -189,3 +250,21 @@ def _input(facet: facets.Facet, name: str, one: Count) -> dict[str, Any]:
     if facet.key.startswith(rules.OPTION):
         return {"variantOption": {"name": name, "value": one.label}}
     return {facet.key: one.label}
+
+
+def _metafield(facet: facets.Facet) -> Facet:
+    namespace, key = facet.key.removeprefix(rules.METAFIELD).split(".", 1)
+    values = []
+    for one in facet.values:
+        found = orjson.loads(one.label)
+        text = found if isinstance(found, str) else orjson.dumps(found).decode()
+        values.append(
+            FacetValue(
+                id=f"{facet.key}.{one.value}",
+                label=text,
+                count=one.count,
+                selected=one.is_selected,
+                input=JSON({"metafield": {"namespace": namespace, "key": key, "value": text}}),
+            )
+        )
+    return Facet(id=facet.key, label=facet.name, type=FacetType.LIST, values=values)
