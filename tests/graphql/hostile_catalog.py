@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from headless.catalog.categories import service as categories
+from headless.catalog.categories.service import CategoryDraft
 from headless.catalog.collections import service as collections
 from headless.catalog.collections.service import CollectionDraft
 from headless.catalog.metafields import defining
@@ -21,6 +23,7 @@ async def inputs(database: Database, shop: Shop) -> dict[str, Any]:
         )
         definition = DefinitionDraft(MetafieldOwner.PRODUCT, "specs", "size", "Size", "text", is_filterable=True)
         definition_id = await defining.create(session, definition, actor="tester")
+        category_id = await categories.create(session, CategoryDraft("Hostile"), actor="tester")
 
     def of(prefix: str, record_id: UUID) -> str:
         return ids.encode(prefix, record_id)
@@ -31,7 +34,16 @@ async def inputs(database: Database, shop: Shop) -> dict[str, Any]:
     texts = {"title": "New", "handle": "made-#", "descriptionHtml": "<p>x</p>", "externalReference": "c#"}
     rule_set = {"appliedDisjunctively": True, "rules": [rule]}
     checks = {"min": "1", "max": "9", "regex": "[a-z]+", "choices": ["a"]}
+    category = of("category", category_id)
     return {
+        "categoryCreate": {
+            "title": "New", "handle": "kind-#", "parentId": category, "position": 1, "externalReference": "k#",
+        },
+        "categoryUpdate": {
+            "id": category, "expectedVersion": 1, "title": "New", "handle": "kind-#", "externalReference": "k#",
+        },
+        "categoryMove": {"id": category, "parentId": None, "position": 1},
+        "categoryDelete": {"id": of("category", shop.mug)},
         "collectionCreate": {**texts, "ruleSet": rule_set, "productIds": []},
         "collectionUpdate": {"id": collection, "expectedVersion": 1, **texts, "ruleSet": None},
         "collectionDelete": {"id": collection, "expectedVersion": 99},

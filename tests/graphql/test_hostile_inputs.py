@@ -134,7 +134,9 @@ async def scene(api: Api, shop: Shop) -> Scene:
     options = [{"name": "Size", "values": ["S#"]}]
     variant = {
         "price": "1", "compareAtPrice": "2", "sku": "S-#", "barcode": "1", "tracked": True, "backorderLimit": 5,
-        "preorder": True, "expectedAt": "2027-01-01T00:00:00Z", "maxPerOrder": 3, "maxPerCustomer": 3,
+        "preorder": True, "expectedAt": "2027-01-01T00:00:00Z", "maxPerOrder": 3, "maxPerCustomer": 3, "taxCode": "t",
+        "externalReference": "v#", "weight": {"value": "1", "unit": "GRAMS"},
+        "dimensions": {"length": "1", "width": "1", "height": "1", "unit": "METERS"},
     }  # fmt: skip
     selected = [{"name": "Size", "value": "S#"}]
     product_fields = {

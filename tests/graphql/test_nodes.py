@@ -4,6 +4,8 @@ import pytest
 from graphql import GraphQLInterfaceType
 
 from headless.catalog import service as catalog
+from headless.catalog.categories import service as categories
+from headless.catalog.categories.service import CategoryDraft
 from headless.catalog.metafields import defining
 from headless.catalog.metafields import service as metafields
 from headless.catalog.metafields.defining import DefinitionDraft
@@ -39,6 +41,7 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         definition = await defining.create(
             session, DefinitionDraft(MetafieldOwner.PRODUCT, "specs", "size", "Size", "text", is_public=True), actor="t"
         )
+        category = await categories.create(session, CategoryDraft("Home"), actor="t")
         (metafield,) = await metafields.set_metafields(
             session, [Wish(Place(MetafieldOwner.PRODUCT, shop.mug_product, "specs", "size"), "L")]
         )
@@ -82,6 +85,7 @@ async def test_every_kind_is_found_in_the_order_asked_for(api: Api, shop: Shop) 
         of("collection", collection): "Collection",
         comment.data["commentAdd"]["comment"]["id"]: "Comment",
         of("metafield", metafield): "Metafield",
+        of("category", category): "Category",
         of("metafield_definition", definition): "MetafieldDefinition",
     }
     staff_only = {

@@ -30,6 +30,8 @@ PUBLIC = {
     "Query.products",
     "Query.collection",
     "Query.collections",
+    "Query.category",
+    "Query.categories",
     "Query.variant",
     "Query.cart",
     "Query.order",

@@ -17,6 +17,14 @@ class OptionsInUse(Refusal):
     """Variants use option values that this version didn't have: change or remove these variants first."""
 
 
+class CategoryHasChildren(Refusal):
+    """Other categories lie below this one. Move or delete them first."""
+
+
+class CategoryWithinItself(Refusal):
+    """A category can't be put below itself or below what is below it."""
+
+
 class CollectionHasRules(Refusal):
     """The collection's rules say which products it holds. Change the rules, or take them away first."""
 

@@ -71,3 +71,26 @@ class CollectionDeleted(_CollectionFact):
     """A collection is no more."""
 
     topic: ClassVar[str] = "collection.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class _CategoryFact(Fact):
+    category_id: UUID
+
+    @property
+    def key(self) -> UUID:
+        return self.category_id
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryUpdated(_CategoryFact):
+    """A category was made, changed or moved, with all below it."""
+
+    topic: ClassVar[str] = "category.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryDeleted(_CategoryFact):
+    """A category is no more; its products went up to the one above."""
+
+    topic: ClassVar[str] = "category.deleted"

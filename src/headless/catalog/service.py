@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from headless.catalog import history, listing, publication, queries, rules
+from headless.catalog.categories import service as categories
 from headless.catalog.events import ProductCreated, ProductPublished, ProductUnpublished, ProductUpdated
 from headless.catalog.kinds import MediaKind, MediaStatus, is_foreign, kind_of
 from headless.catalog.models import (
@@ -48,6 +49,7 @@ class ProductDraft:
     seo_description: str | None = None
     options: Sequence[Option] = ()
     external_reference: str | None = None
+    category_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ async def plan_products(
     handles = [draft.handle for draft in drafts if draft.handle]
     references = [draft.external_reference for draft in drafts if draft.external_reference]
     taken = await queries.taken_handles_and_references(session, handles, references)
+    for category_id in sorted({draft.category_id for draft in drafts if draft.category_id}):
+        await categories.check_exists(session, category_id)
     planned: list[PlannedProduct | Refusal] = []
     for draft in drafts:
         try:
@@ -121,6 +125,7 @@ def _planned(draft: ProductDraft, *, title: str, handle: str, at: datetime, acto
         "status": draft.status,
         "options": option_rows(options),
         "external_reference": draft.external_reference,
+        "category_id": draft.category_id,
         "created_at": at,
         "updated_at": at,
         "version": 1,
@@ -190,6 +195,7 @@ async def update_product(
     texts = {name: values.pop(name, getattr(current, name)) for name in _TEXTS}
     texts["title"] = rules.checked_title(texts["title"])
     values.update(_texts(**texts))
+    await categories.check_exists(session, values.get("category_id"))
     if "options" in values:
         values["options"] = await _renamed_options(session, current, values["options"])
     try:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from headless.catalog import history, queries, rules
 from headless.catalog.errors import OptionsTaken, TooManyVariants
 from headless.catalog.events import ProductUpdated
+from headless.catalog.measures import MOST_GRAMS, MOST_MILLIMETERS
 from headless.catalog.models import products, variants
 from headless.catalog.rules import Option, Selected
 from headless.catalog.search import index as search
@@ -25,6 +26,11 @@ from headless.teamwork import revisions
 
 SALES_TERMS = ("backorder_limit", "is_preorder", "expected_at", "max_per_order", "max_per_customer")
 MEASURES = ("weight_grams", "length_mm", "width_mm", "height_mm")
+_SIZES: Mapping[str, tuple[tuple[str, ...], int, int]] = {
+    "weight_grams": (("weightGrams",), 0, MOST_GRAMS),
+    **{f"{side}_mm": (("dimensions", side), 1, MOST_MILLIMETERS) for side in ("length", "width", "height")},
+}
+"""Where the API has what is measured, and the least and most that it can be."""
 CODES = {
     "sku": ("sku", "SKU"),
     "barcode": ("barcode", "barcode"),
@@ -141,7 +147,7 @@ def _planned(group: VariantGroup, taken: Mapping[Code, UUID | None], *, at: date
             raise OptionsTaken(field=("variants", index, "selectedOptions"))
         keys.add(values["options_key"])
     for index, draft in enumerate(group.drafts):
-        _check_terms({name: getattr(draft, name) for name in SALES_TERMS}, index)
+        _check_terms({name: getattr(draft, name) for name in (*SALES_TERMS, *MEASURES, "tax_code")}, index)
     _check_codes([({name: getattr(draft, name) for name in CODES}, UNMADE) for draft in group.drafts], taken)
     last = max((row.position for row in group.existing), default=0)
     rows = [
@@ -223,6 +229,11 @@ async def update_variants(
 def _check_terms(values: Mapping[str, Any], index: int) -> None:
     for name, (shown, least) in _LEAST.items():
         rules.checked_units(values.get(name), "variants", index, shown, least=least)
+    for name, (path, least, most) in _SIZES.items():
+        size = values.get(name)
+        if size is not None and not least <= size <= most:
+            raise InvalidInput(f"This is a number between {least} and {most}.", field=("variants", index, *path))
+    rules.checked_label(values.get("tax_code") or "", "variants", index, "taxCode")
 
 
 def _codes(drafts: Sequence[VariantDraft]) -> list[Code]:

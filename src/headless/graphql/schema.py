@@ -17,6 +17,7 @@ from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
 from headless.graphql.catalog.translations import TranslationMutations
+from headless.graphql.categories.mutations import CategoryMutations, CategoryQueries
 from headless.graphql.channels import ChannelMutations
 from headless.graphql.checkout import CheckoutMutations
 from headless.graphql.collections.mutations import CollectionMutations
@@ -77,6 +78,7 @@ Query = merge_types(
         CommentQueries,
         MetafieldQueries,
         ChecklistQueries,
+        CategoryQueries,
         NodeQueries,
     ),
 )
@@ -88,6 +90,7 @@ Mutation = merge_types(
         OrderMutations,
         ProductMutations,
         MetafieldMutations,
+        CategoryMutations,
         CollectionMutations,
         BulkMutations,
         MediaMutations,

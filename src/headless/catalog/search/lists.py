@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, func, literal_column, select, true, union_all
 
+from headless.catalog.categories.models import categories
+from headless.catalog.categories.queries import below
 from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import Eye, ProductSortKey, visible_products
 from headless.catalog.search import filters, index, spelling, text
@@ -43,6 +45,8 @@ class Wish:
     query: Query | None = None
     filters: tuple[Filter, ...] = ()
     collection_id: UUID | None = None
+    category_path: str | None = None
+    """Of a category: products of all below it belong to it, too."""
 
     def language(self, session: Session) -> Language:
         return Language(index.is_sqlite(session), self.currency)
@@ -58,6 +62,9 @@ class Wish:
         if self.collection_id is not None:
             c = collection_products.c
             narrowed.append(products.c.id.in_(select(c.product_id).where(c.collection_id == self.collection_id)))
+        if self.category_path is not None:
+            inside = select(categories.c.id).where(below(self.category_path))
+            narrowed.append(products.c.category_id.in_(inside))
         return narrowed
 
     def besides_words(self, session: Session) -> ColumnElement[bool]:

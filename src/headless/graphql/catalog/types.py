@@ -11,12 +11,15 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.catalog import models, publication, queries
+from headless.catalog.categories.queries import categories_by_id
+from headless.catalog.measures import LengthUnit, WeightUnit
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
 from headless.catalog.search import lists
 from headless.catalog.search.lists import Wish
 from headless.catalog.translations import rules as translations
 from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
+from headless.graphql.catalog.measures import Dimensions, Weight, dimensions, weight
 from headless.graphql.catalog.translations import prefetch_texts, text, texts, translations_of
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
@@ -38,6 +41,7 @@ from headless.pricing import queries as pricing_queries
 
 if TYPE_CHECKING:
     from headless.graphql.catalog.publications import ProductPublication
+    from headless.graphql.categories.types import Category
     from headless.graphql.inventory.types import InventoryLevel
 
 strawberry.enum(ProductStatus, description="Where a product stands.")
@@ -144,6 +148,28 @@ class ProductVariant(Node, HasMetafields):
         """Whether it isn't out yet."""
         return self.is_preorder
 
+    @field
+    def weight(self: models.Variant, unit: WeightUnit = WeightUnit.GRAMS) -> Weight | None:
+        """What one unit weighs."""
+        return weight(self.weight_grams, unit)
+
+    @field
+    def dimensions(self: models.Variant, unit: LengthUnit = LengthUnit.MILLIMETERS) -> Dimensions | None:
+        """How much room one unit takes; null when nothing is known of it."""
+        return dimensions((self.length_mm, self.width_mm, self.height_mm), unit)
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def tax_code(self: models.Variant, info: Info) -> str | None:
+        """As what it is taxed."""
+        del info  # who may see it was asked before
+        return self.tax_code
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def external_reference(self: models.Variant, info: Info) -> str | None:
+        """What another system calls it."""
+        del info  # who may see it was asked before
+        return self.external_reference
+
     @field(requires=Permission.READ_INVENTORY)
     async def backorder_limit(self: models.Variant, info: Info) -> int | None:
         """Units that may be sold beyond what is in stock."""
@@ -232,6 +258,21 @@ class Product(Node, HasMetafields):
     ) -> list[Annotated["ProductPublication", strawberry.lazy("headless.graphql.catalog.publications")]] | None:
         """Where and when it is published, channel by channel."""
         return await info.context.load(publication.publications_by_product, self.id) or []
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def external_reference(self: models.Product, info: Info) -> str | None:
+        """What another system calls it."""
+        del info  # who may see it was asked before
+        return self.external_reference
+
+    @field
+    async def category(
+        self: models.Product, info: Info
+    ) -> Annotated["Category", strawberry.lazy("headless.graphql.categories.types")] | None:
+        """What kind of thing it is."""
+        if self.category_id is None:
+            return None
+        return cast("Category | None", await info.context.load(categories_by_id, self.category_id))
 
     @field
     def seo(self: models.Product, info: Info) -> Seo:

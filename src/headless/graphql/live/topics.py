@@ -20,6 +20,8 @@ REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductUpdated.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductPublished.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductUnpublished.topic: Permission.READ_PRODUCTS,
+    catalog_events.CategoryUpdated.topic: Permission.READ_PRODUCTS,
+    catalog_events.CategoryDeleted.topic: Permission.READ_PRODUCTS,
     catalog_events.CollectionUpdated.topic: Permission.READ_PRODUCTS,
     catalog_events.CollectionDeleted.topic: Permission.READ_PRODUCTS,
     shop_events.ChannelCreated.topic: Permission.READ_SETTINGS,

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from headless.catalog.models import ProductStatus
+from headless.graphql.catalog.measures import DimensionsInput, WeightInput
 from headless.graphql.catalog.types import Product, ProductVariant, SelectedOptionInput
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
@@ -30,7 +31,14 @@ class SeoInput:
 
 @input_type
 class VariantTermsInput:
-    """On which terms a variant is sold: an omitted field stays, null clears."""
+    """What a variant is like, and on which terms it is sold: an omitted field stays, null clears."""
+
+    weight: WeightInput | None = UNSET
+    dimensions: DimensionsInput | None = UNSET
+    tax_code: str | None = UNSET
+    external_reference: str | None = strawberry.field(
+        default=UNSET, description="What another system calls it; no two variants are called the same."
+    )
 
     backorder_limit: int | None = strawberry.field(
         default=UNSET, description="Units that may be sold beyond what is in stock; 0 or null: none."
@@ -72,6 +80,7 @@ class ProductCreateInput:
     options: list[ProductOptionInput] | None = UNSET
     variants: list[ProductVariantInput] | None = UNSET
     external_reference: str | None = UNSET
+    category_id: strawberry.ID | None = UNSET
 
 
 @input_type
@@ -90,6 +99,7 @@ class ProductUpdateInput:
     seo: SeoInput | None = UNSET
     options: list[ProductOptionInput] | None = UNSET
     external_reference: str | None = UNSET
+    category_id: strawberry.ID | None = UNSET
 
 
 @input_type

@@ -13,6 +13,7 @@ from headless.catalog import gallery, queries
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
+from headless.graphql.catalog.measures import dimension_columns, weight_columns
 from headless.graphql.catalog.types import Product, ProductVariant
 from headless.graphql.context import Context, Info, given, sent
 from headless.graphql.declare import check, decoded, mutation
@@ -64,6 +65,7 @@ class ProductMutations:
             seo_description=sent(seo.description) if seo else None,
             options=_options(sent(input.options) or []),
             external_reference=sent(input.external_reference) or None,
+            category_id=_category_id(sent(input.category_id)),
         )
         drafts = new_variants(sent(input.variants) or [])
         async with context.transaction() as session:
@@ -192,6 +194,8 @@ def changed_columns(input: ProductUpdateInput) -> Mapping[str, Any]:
             external_reference=input.external_reference,
         )
     )
+    if input.category_id is not UNSET:
+        changes["category_id"] = _category_id(input.category_id)
     for name in ("title", "handle"):
         if name in changes and changes[name] is None:
             message = f"A product always has a {name}: leave the field out to keep it."
@@ -211,6 +215,10 @@ def changed_columns(input: ProductUpdateInput) -> Mapping[str, Any]:
     return changes
 
 
+def _category_id(category_id: str | None) -> UUID | None:
+    return None if category_id is None else cast("UUID", decoded("category", category_id, "categoryId"))
+
+
 def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
     columns = dict(given(sku=variant.sku, barcode=variant.barcode))
     columns = {name: value or None for name, value in columns.items()}
@@ -219,7 +227,7 @@ def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
     if variant.media_id is not UNSET:
         media_id = variant.media_id
         columns["image_id"] = decoded("media", media_id, "variants", index, "mediaId") if media_id else None
-    columns |= _terms(variant)
+    columns |= _terms(variant, index)
     if sent(variant.selected_options) is not None:
         columns["selected_options"] = tuple((pair.name, pair.value) for pair in variant.selected_options or ())
     if variant.price is None:
@@ -243,14 +251,14 @@ def new_variants(variants: list[ProductVariantInput]) -> list[NewVariant]:
             compare_at_price=sent(variant.compare_at_price),
             selected_options=tuple((pair.name, pair.value) for pair in sent(variant.selected_options) or ()),
             is_tracked=variant.tracked,
-            **_terms(variant),
+            **_terms(variant, index),
         )
-        for variant in bounded(variants)
+        for index, variant in enumerate(bounded(variants))
     ]
 
 
-def _terms(variant: ProductVariantInput | ProductVariantUpdateInput) -> dict[str, Any]:
-    """On which terms it is sold; what isn't sent stays."""
+def _terms(variant: ProductVariantInput | ProductVariantUpdateInput, index: int) -> dict[str, Any]:
+    """What it is like, and on which terms it is sold; what isn't sent stays."""
     terms = dict(
         given(
             backorder_limit=variant.backorder_limit,
@@ -261,7 +269,14 @@ def _terms(variant: ProductVariantInput | ProductVariantUpdateInput) -> dict[str
         )
     )
     cleared = {"backorder_limit": 0, "is_preorder": False}
-    return {name: cleared.get(name) if value is None else value for name, value in terms.items()}
+    columns = {name: cleared.get(name) if value is None else value for name, value in terms.items()}
+    codes = given(tax_code=variant.tax_code, external_reference=variant.external_reference)
+    columns |= {name: value or None for name, value in codes.items()}
+    if variant.weight is not UNSET:
+        columns |= weight_columns(variant.weight, "variants", index)
+    if variant.dimensions is not UNSET:
+        columns |= dimension_columns(variant.dimensions, "variants", index)
+    return columns
 
 
 def bounded(variants: list[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""The tree of categories, as shoppers and staff see it."""
