@@ -117,7 +117,12 @@ async def _fetch_media(server: Server) -> int:
         guard=Guard(allows_http=settings.fetch_http),
         most_bytes=settings.upload_mb * 1024 * 1024,
     )
-    return await fetching.fetch_due(means)
+    fetched = 0
+    while True:
+        tried = await fetching.fetch_due(means)
+        fetched += tried
+        if tried < fetching.AT_ONCE:
+            return fetched
 
 
 async def _forget_uploads(server: Server) -> int:

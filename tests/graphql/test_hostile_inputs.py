@@ -27,7 +27,7 @@ from headless.graphql.schema import schema
 from headless.platform import ids
 from headless.platform.db import Database
 from tests.builders import Shop, assert_books_balance
-from tests.graphql import hostile_catalog
+from tests.graphql import hostile_catalog, hostile_media
 from tests.graphql.client import Api, bought, filled_cart, of, ready_cart
 
 PREFIXES = (
@@ -237,6 +237,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
             "variantId": of("variant", shop.secret), "expectedVersion": 1, "parts": [{"variantId": mug, "quantity": 1}],
         },
         **await hostile_catalog.inputs(api.server.database, shop),
+        **await hostile_media.inputs(api.server.database, shop),
     }  # fmt: skip
     samples = {f"Mutation.{name}": {"input": made} for name, made in inputs.items()}
     samples["Query.order"] = {"id": order["id"], "accessToken": order["accessToken"]}

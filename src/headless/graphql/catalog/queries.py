@@ -19,6 +19,7 @@ from headless.graphql.catalog.types import (
 )
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import PUBLIC, query
+from headless.graphql.media.types import shown
 from headless.graphql.nodes import finds
 from headless.graphql.pages import Connection, page
 from headless.platform import ids
@@ -111,7 +112,8 @@ async def find_product(info: Info, product_id: UUID) -> Record | None:
 
 @finds("media", "Media")
 async def find_media(info: Info, media_id: UUID) -> Record | None:
-    return cast("Record | None", await info.context.load(queries.media_by_id, media_id, await info.context.eye()))
+    found = await info.context.load(queries.media_by_id, media_id, await info.context.eye())
+    return next(iter(shown([found] if found else [], info.context)), None)
 
 
 @finds("collection", "Collection")

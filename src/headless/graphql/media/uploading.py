@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -30,6 +31,9 @@ AROUND: Final = 64 * 1024
 MOST_AT_ONCE: Final = 8
 """Uploads one process takes at the same time; more are answered 503."""
 SECONDS: Final = 300
+PASSED_OVER: Final = 4 * 1024 * 1024
+PASSING_SECONDS: Final = 2
+"""How much of a refused file is read, and for how long."""
 LONGEST_NAME: Final = 255
 
 
@@ -47,6 +51,8 @@ class UploadEndpoint:
             actor = await self._allowed(request)
             return JSONResponse(await self._received(request, actor), 201, {"Cache-Control": "no-store"})
         except Refuse as refuse:
+            if "Connection" in refuse.headers:
+                await _pass_over(request)
             return JSONResponse(refuse.body, refuse.status, refuse.headers)
         except (Unavailable, StorageUnavailable) as error:
             log.warning("upload_postponed", error=str(error))
@@ -79,7 +85,7 @@ class UploadEndpoint:
             finally:
                 await form.close()
         except (TimeoutError, ClientDisconnect):
-            raise _closing(408, "BAD_USER_INPUT", "The file took too long.") from None
+            raise Refuse(408, "BAD_USER_INPUT", "The file took too long.") from None
         finally:
             self._free += 1
 
@@ -97,7 +103,7 @@ class UploadEndpoint:
         try:
             return await parser.parse()
         except MultiPartException as error:
-            raise _closing(400, "BAD_USER_INPUT", f"The form can't be read: {error.message}") from None
+            raise Refuse(400, "BAD_USER_INPUT", f"The form can't be read: {error.message}") from None
 
     async def _bounded(self, request: Request) -> AsyncGenerator[bytes, None]:
         left, end = self._most_bytes + AROUND, b""
@@ -113,7 +119,7 @@ class UploadEndpoint:
 
     async def _kept(self, file: UploadFile, actor: Actor) -> dict[str, object]:
         if (file.size or 0) > self._most_bytes:
-            raise self._too_large()
+            raise Refuse(413, "BAD_USER_INPUT", self._limit)
         server = self._server
         picture = await self._cleaned(file)
         with picture.content:
@@ -141,9 +147,12 @@ class UploadEndpoint:
         except NotAPicture as error:
             raise Refuse(415, "BAD_USER_INPUT", str(error)) from None
 
+    @property
+    def _limit(self) -> str:
+        return f"The file is larger than {self._server.settings.upload_mb} MB."
+
     def _too_large(self) -> Refuse:
-        message = f"The file is larger than {self._server.settings.upload_mb} MB."
-        return _closing(413, "BAD_USER_INPUT", message)
+        return _closing(413, "BAD_USER_INPUT", self._limit)
 
 
 def _file_of(form: FormData) -> UploadFile:
@@ -153,8 +162,19 @@ def _file_of(form: FormData) -> UploadFile:
     return file
 
 
+async def _pass_over(request: Request) -> None:
+    """Read on for a while: who is still sending when the connection is closed doesn't get to read the answer."""
+    left = PASSED_OVER
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(PASSING_SECONDS):
+            async for chunk in request.stream():
+                left -= len(chunk)
+                if left < 0:
+                    return
+
+
 def _closing(status: int, code: str, message: str) -> Refuse:
-    # What is left of the body isn't read: the connection can't be used again.
+    # Not all that is left of the body is read: the connection can't be used again.
     headers = {"Connection": "close"}
     if status == 401:  # noqa: PLR2004 - RFC 6750
         headers["WWW-Authenticate"] = "Bearer"
