@@ -353,6 +353,7 @@ async def create_collection(session: Session, *, handle: str, title: str, descri
             updated_at=at,
         )
     )
+    revisions.record(session, "collection", collection_id, version=1, actor="system")
     return collection_id
 
 

@@ -21,7 +21,8 @@ async def revert_product(
 ) -> None:
     """Give a product's own fields the values that they had in an earlier version.
 
-    So do the order and the alt texts of pictures that are still there. Variants, prices, stock and publication stay.
+    So do the order and the alt texts of pictures that are still there. Variants, prices, stock, metafields,
+    translations and publication stay.
 
     Raises `NotFound`, `StaleObject`, `VersionUnknown`, `InvalidInput`, `Taken` or `OptionsInUse`.
     """

@@ -35,7 +35,7 @@ class RevisionMutations:
         """Give a product's own fields the values of an earlier version, in a new version.
 
         The order and the alt texts of pictures that are still there come back, too. Its variants, their prices and
-        stock, and where it is published stay as they are.
+        stock, its metafields, its translations, and where it is published stay as they are.
         """
         context = info.context
         product_id = decoded("product", input.id, "id")
