@@ -75,7 +75,10 @@ async def unlisted(session: Session) -> Sequence[UUID]:
 
 
 async def locked_unlisted(session: Session, channel_id: UUID) -> UUID | None:
-    """The product after which a channel lists none yet, for whoever is to list more; None: it lists all."""
-    after = select(channels.c.unlisted_after).where(channels.c.id == channel_id).with_for_update()
+    """The product after which a channel lists none yet, for whoever is to list more; None: it lists all.
+
+    The lock lets pass those who refer to the channel: one who prices a product there holds what this one waits for.
+    """
+    after = select(channels.c.unlisted_after).where(channels.c.id == channel_id).with_for_update(key_share=True)
     found: UUID | None = await session.scalar(after)
     return found

@@ -21,6 +21,7 @@ from headless.catalog.translations import rules as translations
 from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
 from headless.graphql.catalog.measures import Dimensions, Weight, dimensions, weight
 from headless.graphql.catalog.translations import prefetch_texts, text, texts, translations_of
+from headless.graphql.catalog.visibility import ProductVisibility, visibility_of
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import field, id_of, view
@@ -273,6 +274,11 @@ class Product(Node, HasMetafields):
         if self.category_id is None:
             return None
         return cast("Category | None", await info.context.load(categories_by_id, self.category_id))
+
+    @field(requires=Permission.READ_PRODUCTS)
+    async def visibility(self: models.Product, info: Info, channel: str | None = UNSET) -> ProductVisibility | None:
+        """Why shoppers don't see it, or can't buy it, in a channel (by handle), by default the operation's."""
+        return cast("ProductVisibility", await visibility_of(info.context, self.id, sent(channel)))
 
     @field
     def seo(self: models.Product, info: Info) -> Seo:
