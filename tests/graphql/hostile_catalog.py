@@ -36,6 +36,10 @@ async def inputs(database: Database, shop: Shop) -> dict[str, Any]:
     checks = {"min": "1", "max": "9", "regex": "[a-z]+", "choices": ["a"]}
     category = of("category", category_id)
     return {
+        "productDelete": {"id": poster, "expectedVersion": 99},
+        "productVariantsDelete": {
+            "productId": of("product", shop.shirt_product), "variantIds": [of("variant", shop.mug)],
+        },
         "categoryCreate": {
             "title": "New", "handle": "kind-#", "parentId": category, "position": 1, "externalReference": "k#",
         },

@@ -36,7 +36,7 @@ class Cart(SQLModel, table=True):
 
 
 class CartLine(SQLModel, table=True):
-    """A variant in a cart. `shown_amount` is its price at the last change of the cart."""
+    """A variant in a cart, which may be no more. `shown_amount` is its price at the last change of the cart."""
 
     __tablename__ = "cart_line"
     __table_args__ = (
@@ -46,7 +46,7 @@ class CartLine(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     cart_id: UUID = Field(foreign_key="cart.id", ondelete="CASCADE", index=True)
-    variant_id: UUID = Field(foreign_key="variant.id", ondelete="CASCADE")
+    variant_id: UUID
     quantity: int
     attributes: list[dict[str, str]] = Field(sa_column=Column(columns.Json, nullable=False))
     attributes_key: str

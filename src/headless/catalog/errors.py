@@ -39,3 +39,7 @@ class VariantsRemain(Refusal):
 
 class TooManyMedia(Refusal):
     """A product shows at most 250 pictures and videos."""
+
+
+class LastVariant(Refusal):
+    """A product keeps at least one variant: delete the product instead."""

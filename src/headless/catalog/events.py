@@ -33,6 +33,13 @@ class ProductUpdated(_ProductFact):
 
 
 @dataclass(frozen=True, slots=True)
+class ProductDeleted(_ProductFact):
+    """A product is no more."""
+
+    topic: ClassVar[str] = "product.deleted"
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPublished(_ProductFact):
     """A product became visible in a channel."""
 

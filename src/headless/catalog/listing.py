@@ -113,6 +113,17 @@ async def write_price_ranges(session: Session, channel_id: UUID, ranges: Sequenc
         )
 
 
+async def forget_prices(session: Session, channel_id: UUID, product_ids: Collection[UUID]) -> None:
+    """Keep that nothing of products has a price in a channel any more."""
+    c = listings.c
+    cleared = {"min_amount": 0, "max_amount": 0, "min_compare_at_amount": None, "max_compare_at_amount": None}
+    await session.execute(
+        update(listings)
+        .where(c.channel_id == channel_id, any_of(c.product_id, product_ids))
+        .values(is_priced=False, **cleared)
+    )
+
+
 async def write_units_sold(session: Session, sold: Mapping[tuple[UUID, UUID], int]) -> None:
     """Keep how many units of `(product, channel)` were sold, for lists sorted by it."""
     c = listings.c

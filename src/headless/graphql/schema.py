@@ -33,6 +33,7 @@ from headless.graphql.metafields.mutations import MetafieldMutations, MetafieldQ
 from headless.graphql.nodes import NodeQueries
 from headless.graphql.operations import OperationsQueries
 from headless.graphql.orders.mutations import OrderMutations, OrderQueries
+from headless.graphql.products.deletions import ProductDeletions
 from headless.graphql.products.mutations import ProductMutations
 from headless.graphql.scalars import SCALARS, CountryCode, LanguageCode, parse_text, parse_text_literal
 from headless.graphql.shop import ShopQueries
@@ -89,6 +90,7 @@ Mutation = merge_types(
         CheckoutMutations,
         OrderMutations,
         ProductMutations,
+        ProductDeletions,
         MetafieldMutations,
         CategoryMutations,
         CollectionMutations,

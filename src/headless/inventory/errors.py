@@ -51,3 +51,15 @@ class MoreThanSent(Refusal):
 
 class InStock(Refusal):
     """This can be bought now: there is nothing to wait for."""
+
+
+class StockPromised(Refusal):
+    """Units are reserved for checkouts or committed to orders. Wait until they are shipped or given back."""
+
+
+class StockIncoming(Refusal):
+    """Units are on their way. Receive or cancel the transfer first."""
+
+
+class PartOfBundle(Refusal):
+    """Bundles are made of this variant. Take it out of them first."""

@@ -154,7 +154,7 @@ class TransferLine(SQLModel, table=True):
     )
 
     transfer_id: UUID = Field(primary_key=True, foreign_key="transfer.id", ondelete="CASCADE")
-    variant_id: UUID = Field(primary_key=True, foreign_key="variant.id")
+    variant_id: UUID = Field(primary_key=True)
     quantity: int
     received: int = 0
     rejected: int = 0

@@ -25,8 +25,8 @@ Record = Row[*tuple[Any, ...]]
 
 WAIT_SECONDS = 2.0
 """How long an operation waits for a connection or for SQLite's one writer before it is refused."""
-RETRIABLE = {"40001", "40P01"}
-"""PostgreSQL: serialization failure, deadlock."""
+RETRIABLE = {"40001", "40P01", "23503"}
+"""PostgreSQL: serialization failure, deadlock, and what a row refers to was deleted just now."""
 BUSY = {"55P03", "57014", "57P01", "57P02", "57P03", "53300", "08006", "08001", "08003", "25P03"}
 """PostgreSQL: lock or statement timeout, shutdown, too many connections, connection lost."""
 

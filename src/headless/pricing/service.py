@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -63,3 +63,14 @@ async def set_prices(session: Session, channel_id: UUID, new: Mapping[UUID, NewP
     )
     outbox.record(session, *(PriceChanged(variant_id, channel_id) for variant_id in changed))
     return changed.keys() - before.keys()
+
+
+async def refresh_ranges(session: Session, product_ids: Sequence[UUID], channel_ids: Sequence[UUID]) -> None:
+    """Write again what products cost in channels: some of their variants are no more."""
+    await listing.lock_listings(session, product_ids)
+    for channel_id in channel_ids:
+        ranges = await queries.ranges_by_product(session, product_ids, channel_id)
+        await listing.write_price_ranges(session, channel_id, ranges)
+        unpriced = set(product_ids).difference(row.product_id for row in ranges)
+        if unpriced:
+            await listing.forget_prices(session, channel_id, sorted(unpriced))

@@ -18,6 +18,7 @@ from headless.teamwork import events as team_events
 REQUIRED: Mapping[str, Permission] = {
     catalog_events.ProductCreated.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductUpdated.topic: Permission.READ_PRODUCTS,
+    catalog_events.ProductDeleted.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductPublished.topic: Permission.READ_PRODUCTS,
     catalog_events.ProductUnpublished.topic: Permission.READ_PRODUCTS,
     catalog_events.CategoryUpdated.topic: Permission.READ_PRODUCTS,
