@@ -2,9 +2,10 @@
 
 import asyncio
 from io import BytesIO
+from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from headless.platform import images
 from headless.platform.errors import Unavailable
@@ -51,6 +52,32 @@ def test_photo_is_turned_upright_and_forgets_where_it_was_taken(format: str) -> 
     colors = shown.convert("RGB")
     assert is_red(colors.getpixel((300, 100)))
     assert not is_red(colors.getpixel((300, 700)))
+
+
+def test_no_format_has_a_place_where_notes_survive() -> None:
+    note = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + SECRET + b"</x:xmpmeta>"
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", note.decode())
+    texts.add_text("Comment", SECRET.decode())
+    frames = [Image.new("RGB", (40, 20), (20 * nth, 0, 0)) for nth in range(3)]
+    noted: dict[str, dict[str, Any]] = {
+        "JPEG": {"xmp": note, "comment": SECRET},
+        "PNG": {"pnginfo": texts},
+        "GIF": {"comment": SECRET},
+        "WEBP": {"xmp": note},
+        "AVIF": {"xmp": note},
+    }
+
+    for format, notes in noted.items():
+        for moving in ({}, {"save_all": True, "append_images": frames[1:], "duration": 50}):
+            if format == "JPEG" and moving:
+                continue
+            written = BytesIO()
+            frames[0].save(written, format=format, **notes, **moving)
+            _made, content = cleaned(written.getvalue())
+            assert SECRET in written.getvalue()
+            assert SECRET not in content, (format, moving)
+    assert SECRET not in cleaned(photo("AVIF"))[1]
 
 
 def test_photo_that_lies_right_keeps_its_quality() -> None:
