@@ -22,6 +22,7 @@ from headless.catalog.translations import models as _translations
 from headless.checkout import models as _checkout
 from headless.fulfillment import models as _fulfillment
 from headless.inventory import models as _inventory
+from headless.merchandising.jobs import models as _bulk_jobs
 from headless.operations import models as _operations
 from headless.orders import models as _orders
 from headless.payments import models as _payments
@@ -39,6 +40,7 @@ TABLES = (
     _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
     _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _search, _shop,
     _teamwork, _translations,
+    _bulk_jobs,
 )  # fmt: skip
 
 

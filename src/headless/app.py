@@ -26,6 +26,7 @@ from headless import worker
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.graphql import playground
+from headless.graphql.bulk.endpoints import BulkFiles
 from headless.graphql.context import Server
 from headless.graphql.media.serving import MediaEndpoint
 from headless.graphql.media.thumbnails import Thumbnails
@@ -94,6 +95,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
     media = MediaEndpoint(server.storage)
     thumbnails = Thumbnails(server.storage, server.signer, server.studio)
     uploads = UploadEndpoint(server)
+    bulk = BulkFiles(server)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -145,6 +147,8 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         Route("/media/uploads", uploads.respond, methods=["POST"]),
         Route("/media/thumbs/{folder}/{file}/{signature}/{name}", thumbnails.respond, methods=["GET"]),
         Route("/media/{path:path}", media.respond, methods=["GET"]),
+        Route("/bulk/uploads", bulk.upload, methods=["POST"]),
+        Route("/bulk/jobs/{job}/{file}", bulk.download, methods=["GET"]),
         *playground.routes(),
     ]
     cors = Middleware(

@@ -18,6 +18,7 @@ from headless.checkout import queries as checkout_queries
 from headless.graphql.context import Server
 from headless.inventory import waiting
 from headless.merchandising import channels, collecting, schedules
+from headless.merchandising.jobs import running as bulk_jobs
 from headless.operations import service as operations
 from headless.orders import queries as order_queries
 from headless.orders import service as orders
@@ -131,7 +132,18 @@ async def _forget_uploads(server: Server) -> int:
     return forgotten + await uploads.sweep(server.database, server.storage)
 
 
+async def _do_bulk_job(server: Server) -> int:
+    media_url = f"{server.settings.base_url}/media/"
+    return await bulk_jobs.run_next(server.database, server.storage, media_url=media_url)
+
+
+async def _forget_bulk_files(server: Server) -> int:
+    return await bulk_jobs.sweep(server.database, server.storage)
+
+
 CHORES = (
+    Chore("do_bulk_jobs", 1, _do_bulk_job),
+    Chore("forget_bulk_files", 3600, _forget_bulk_files),
     Chore("settle_payments_and_expire_checkouts", 1, _settle),
     Chore("tell_of_publications", 0.5, _turn_publications),
     Chore("fill_collections_by_rules", 0.4, _collect),

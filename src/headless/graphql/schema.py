@@ -13,6 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.tools import merge_types
 
+from headless.graphql.bulk.jobs import BulkJobMutations, BulkJobQueries
 from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.queries import CatalogQueries
@@ -72,6 +73,7 @@ Query = merge_types(
     (
         ShopQueries,
         CatalogQueries,
+        BulkJobQueries,
         CartQueries,
         OrderQueries,
         InventoryQueries,
@@ -96,6 +98,7 @@ Mutation = merge_types(
         CollectionMutations,
         BulkMutations,
         MediaMutations,
+        BulkJobMutations,
         StockMutations,
         LocationMutations,
         TransferMutations,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import func, select
 
 from headless.catalog import publication
@@ -32,10 +33,22 @@ PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A product with those of its variants that have a price in the channel, and with their prices."""
+
+    product: Record
+    variants: Sequence[tuple[Record, Record]]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Products in the order of their ids, and how to go on after them."""
 
     products: Sequence[ImportedProduct]
+    """As a CSV file can hold them."""
+    found: Sequence[Found]
+    rows: int
+    """How many products were looked at."""
     left_out: int
     """Variants without a price in the channel, which no file can hold."""
     cursor: str | None
@@ -64,11 +77,23 @@ async def pages_of(
         cursor = page.cursor
 
 
-async def _page(session: Session, terms: Terms, *, after: str | None, query: str | None) -> Page:
+async def count(database: Database, terms: Terms, *, query: str | None = None) -> int:
+    """How many products there are to read."""
+    async with database.reading() as session:
+        # What was written by mistake is looked for as it was probably meant, here as there.
+        window = pages.Window(limit=1)
+        found = await lists.page(session, _wish(terms, query), window, sort=ProductSortKey.ID)
+        return await lists.count(session, found.wish)
+
+
+def _wish(terms: Terms, query: str | None) -> Wish:
     eye = Eye(terms.channel.id, sees_hidden=True)
+    return Wish(eye, terms.channel.currency_code, query=parse(query or ""))
+
+
+async def _page(session: Session, terms: Terms, *, after: str | None, query: str | None) -> Page:
     window = pages.Window(limit=PAGE, after=after)
-    wish = Wish(eye, terms.channel.currency_code, query=parse(query or ""))
-    found = (await lists.page(session, wish, window, sort=ProductSortKey.ID)).slice
+    found = (await lists.page(session, _wish(terms, query), window, sort=ProductSortKey.ID)).slice
     ids = [row.id for row in found.rows]
     variants = await catalog_queries.variants_by_product(session, ids)
     media = await catalog_queries.media_by_product(session, ids)
@@ -76,13 +101,15 @@ async def _page(session: Session, terms: Terms, *, after: str | None, query: str
     prices = await pricing_queries.prices_by_variant(session, variant_ids, terms.channel.id)
     stocks = await inventory_queries.stocks_by_variant(session, variant_ids)
     written: list[ImportedProduct] = []
+    kept: list[Found] = []
     left_out = 0
     for row in found.rows:
         priced = [variant for variant in variants.get(row.id, []) if variant.id in prices]
         left_out += len(variants.get(row.id, [])) - len(priced)
         if priced:
+            kept.append(Found(row, [(variant, prices[variant.id]) for variant in priced]))
             written.append(_product(row, priced, media.get(row.id, []), prices, stocks, terms))
-    return Page(written, left_out, found.cursors[-1] if found.has_next else None)
+    return Page(written, kept, len(found.rows), left_out, found.cursors[-1] if found.has_next else None)
 
 
 def _product(
@@ -160,8 +187,59 @@ def _cell(text: str | None) -> str:
 async def csv_parts(database: Database, terms: Terms, *, query: str | None = None) -> AsyncIterator[tuple[str, Page]]:
     """The catalog in Shopify's product CSV format, piece by piece, the header with the first one."""
     slots = await option_slots(database)
-    head = shopify_writing.header(slots)
+    is_first = True
     async for page in pages_of(database, terms, query=query):
-        fitting = [product for product in page.products if len(product.options) <= slots]
-        yield head + "".join(shopify_writing.rows(product, slots) for product in fitting), page
-        head = ""
+        yield as_rows(page, slots, with_header=is_first), page
+        is_first = False
+
+
+def as_rows(page: Page, slots: int, *, with_header: bool) -> str:
+    """A page in Shopify's product CSV format, with room for so many options."""
+    fitting = [product for product in page.products if len(product.options) <= slots]
+    head = shopify_writing.header(slots) if with_header else ""
+    return head + "".join(shopify_writing.rows(product, slots) for product in fitting)
+
+
+def as_lines(page: Page, currency: str) -> str:
+    """A page as lines of JSON, each the input of a `productSet` that brings the product back."""
+    return "".join(f"{orjson.dumps(_line(found, currency)).decode()}\n" for found in page.found)
+
+
+def _line(found: Found, currency: str) -> dict[str, Any]:
+    row = found.product
+    return {
+        "identifier": {"handle": row.handle},
+        "title": row.title,
+        "descriptionHtml": row.description_html,
+        "vendor": row.vendor,
+        "productType": row.product_type,
+        "tags": row.tags,
+        "status": row.status,
+        "seo": {"title": row.seo_title, "description": row.seo_description},
+        "options": row.options,
+        "externalReference": row.external_reference,
+        "variants": [_variant_line(variant, price, currency) for variant, price in found.variants],
+    }
+
+
+def _variant_line(row: Record, price: Record, currency: str) -> dict[str, Any]:
+    compare_at = price.compare_at_amount
+    return {
+        "sku": row.sku,
+        "barcode": row.barcode,
+        "externalReference": row.external_reference,
+        "price": str(Money(price.amount, currency)),
+        "compareAtPrice": None if compare_at is None else str(Money(compare_at, currency)),
+        "selectedOptions": row.selected_options,
+        "tracked": row.is_tracked,
+        "taxCode": row.tax_code,
+        "weightGrams": row.weight_grams,
+        "lengthMm": row.length_mm,
+        "widthMm": row.width_mm,
+        "heightMm": row.height_mm,
+        "backorderLimit": row.backorder_limit,
+        "preorder": row.is_preorder,
+        "expectedAt": None if row.expected_at is None else row.expected_at.isoformat(),
+        "maxPerOrder": row.max_per_order,
+        "maxPerCustomer": row.max_per_customer,
+    }

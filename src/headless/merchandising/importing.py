@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 from headless.catalog import queries as catalog_queries
@@ -83,20 +84,41 @@ async def import_products(
     """
     terms = await terms_of(database, channel_handle=channel_handle, with_stock=with_stock, media_url=media_url)
     report = ImportReport()
-    with closing(FirstLines()) as first_lines:
-        for chunk in chunks(read_items):
-            items = [item for item in chunk if isinstance(item, ImportedProduct)]
-            twins = {item.handle: problems for item in items if (problems := _twins(item, first_lines))}
-            alone = [item for item in items if item.handle not in twins]
-            results = {**twins, **await import_chunk(database, alone, terms, is_dry_run=is_dry_run)}
-            for item in chunk:
-                if isinstance(item, RowProblem):
-                    report.problems.append(item)
-                    continue
-                report.rows += len(item.variants)
-                report.add(results[item.handle])
-                on_progress(report)
+    async for done in steps(database, read_items, terms, is_dry_run=is_dry_run):
+        for item, result in done:
+            if isinstance(item, RowProblem):
+                report.problems.append(item)
+                continue
+            report.rows += len(item.variants)
+            report.add(result)
+            on_progress(report)
     return report
+
+
+async def steps(
+    database: Database,
+    read_items: Iterable[ImportedProduct | RowProblem],
+    terms: Terms,
+    *,
+    is_dry_run: bool = False,
+    skip: int = 0,
+) -> AsyncIterator[list[tuple[ImportedProduct | RowProblem, Result]]]:
+    """Import a file chunk by chunk, but for as many items as to `skip`; answer each chunk's items and their results.
+
+    A problem of the file itself is its own result.
+    """
+    items = iter(read_items)
+    with closing(FirstLines()) as first_lines:
+        for item in islice(items, skip):
+            if isinstance(item, ImportedProduct):
+                _twins(item, first_lines)
+        parted = chunks(items)
+        while chunk := next(parted, None):
+            products = [item for item in chunk if isinstance(item, ImportedProduct)]
+            twins = {item.handle: problems for item in products if (problems := _twins(item, first_lines))}
+            alone = [item for item in products if item.handle not in twins]
+            results = {**twins, **await import_chunk(database, alone, terms, is_dry_run=is_dry_run)}
+            yield [(item, [item] if isinstance(item, RowProblem) else results[item.handle]) for item in chunk]
 
 
 async def terms_of(
@@ -255,10 +277,10 @@ def _problems(item: ImportedProduct, refused: Refusal | Refused) -> list[RowProb
 
 def _problem(item: ImportedProduct, refusal: Refusal) -> RowProblem:
     """Say where in the file a refusal is meant."""
+    line, column = item.line, None
     match refusal.field or ():
         case ("variants", index, *rest):
-            return RowProblem(item.variants[int(index)].line, COLUMNS.get(rest[0]) if rest else None, refusal.message)
+            line, column = item.variants[int(index)].line, COLUMNS.get(rest[0]) if rest else None
         case (name, *_rest):
-            return RowProblem(item.line, COLUMNS.get(name), refusal.message)
-        case _:
-            return RowProblem(item.line, None, refusal.message)
+            column = COLUMNS.get(name)
+    return RowProblem(line, column, refusal.message, code=refusal.code)

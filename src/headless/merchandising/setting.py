@@ -73,14 +73,33 @@ class SetProduct:
     outcome: Outcome
 
 
-async def put_alone(database: Database, wish: ProductWish, *, channel: Record, actor: str) -> SetProduct:
+class _DryRunEnds(Exception):
+    """Nothing of a dry run is kept."""
+
+
+async def put_alone(
+    database: Database, wish: ProductWish, *, channel: Record, actor: str, is_dry_run: bool = False
+) -> SetProduct:
     """Do what `put` does in a transaction of its own, and once more when another one made the product meanwhile."""
     try:
-        async with database.transaction() as session:
-            return await put(session, wish, channel=channel, actor=actor)
+        return await _put_alone(database, wish, channel=channel, actor=actor, is_dry_run=is_dry_run)
     except Taken:
+        return await _put_alone(database, wish, channel=channel, actor=actor, is_dry_run=is_dry_run)
+
+
+async def _put_alone(
+    database: Database, wish: ProductWish, *, channel: Record, actor: str, is_dry_run: bool
+) -> SetProduct:
+    made: SetProduct | None = None
+    try:
         async with database.transaction() as session:
-            return await put(session, wish, channel=channel, actor=actor)
+            made = await put(session, wish, channel=channel, actor=actor)
+            if is_dry_run:
+                raise _DryRunEnds
+    except _DryRunEnds:
+        pass
+    assert made is not None  # noqa: S101 - else something else was raised
+    return made
 
 
 async def put(session: Session, wish: ProductWish, *, channel: Record, actor: str) -> SetProduct:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -52,6 +52,8 @@ class RowProblem:
     line: int
     column: str | None
     message: str
+    code: str = field(default="INVALID_INPUT", compare=False, kw_only=True)
+    """The refusal behind it, as the API calls it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from headless.platform.storage import Storage, StorageUnavailable, Stored
+from headless.platform.storage.port import PRIVATE
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class MediaEndpoint:
 
     async def respond(self, request: Request) -> Response:
         key = str(request.path_params["path"])
-        if key.startswith(DERIVED):
+        if key.startswith((DERIVED, PRIVATE)):
             return absent()
         try:
             found = await self._storage.open(key)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 LONGEST_KEY = 400
+PRIVATE = "private/"
+"""What is kept below it is never shown to the public."""
 
 
 class StorageUnavailable(Exception):
