@@ -27,7 +27,7 @@ from headless.graphql.schema import schema
 from headless.platform import ids
 from headless.platform.db import Database
 from tests.builders import Shop, assert_books_balance
-from tests.graphql import hostile_catalog, hostile_media
+from tests.graphql import hostile_bulk, hostile_catalog, hostile_media
 from tests.graphql.client import Api, bought, filled_cart, of, ready_cart
 
 PREFIXES = (
@@ -238,6 +238,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
         },
         **await hostile_catalog.inputs(api.server.database, shop),
         **await hostile_media.inputs(api.server.database, shop),
+        **await hostile_bulk.inputs(api.server.database, shop, variant=variant, product=product_fields),
     }  # fmt: skip
     samples = {f"Mutation.{name}": {"input": made} for name, made in inputs.items()}
     samples["Query.order"] = {"id": order["id"], "accessToken": order["accessToken"]}

@@ -201,7 +201,7 @@ class BulkJobMutations:
                 context.is_replayed, job_id = True, UUID(earlier["job"])
         return BulkImportStartPayload(job=await _job(context, job_id))
 
-    @mutation(requires=Permission.READ_PRODUCTS)
+    @mutation(requires=Permission.WRITE_PRODUCTS)
     async def bulk_export_start(self, info: Info, input: BulkExportStartInput) -> BulkExportStartPayload | None:
         """Write a channel's products to a file in the background."""
         context = info.context
