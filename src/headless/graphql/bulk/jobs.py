@@ -179,9 +179,9 @@ class BulkJobMutations:
     async def bulk_import_start(self, info: Info, input: BulkImportStartInput) -> BulkImportStartPayload | None:
         """Import an uploaded file in the background: each product whole or not at all."""
         context = info.context
+        upload_id = decoded("bulk_upload", input.upload_id, "uploadId")
         if input.stock:
             check(context, Permission.WRITE_INVENTORY)
-        upload_id = decoded("bulk_upload", input.upload_id, "uploadId")
         channel = await context.channel()
         claim = context.claim("bulkImportStart", input)
         async with context.transaction() as session:
