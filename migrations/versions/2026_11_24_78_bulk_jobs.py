@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0578"
-down_revision = "0461"
+down_revision = "0480"
 branch_labels = None
 depends_on = None
 
