@@ -95,18 +95,30 @@ def migrate() -> None:
 
 
 @app.command()
-def seed() -> None:
+def seed(
+    products: Annotated[
+        int | None, typer.Option(help="Generate a catalog of so many products instead, to measure with.", min=1)
+    ] = None,
+) -> None:
     """Fill an empty shop with the demo catalog.
 
-    A shop that was ever used is never touched.
+    A shop that was ever used is never touched, unless `--products` is given: then generated products are added until
+    there are so many; a run that was cut short is gone on with.
     """
+    from headless.cli import growing
+
     settings = running.settings_from_environment()
     running.make_data_dir(settings)
 
     async def fill() -> None:
         await running.migrate_if_empty(settings)
         async with running.opened(settings) as database:
-            await running.seed(database, settings, print)
+            if products is None:
+                await running.seed(database, settings, print)
+                return
+            with growing.progress() as show:
+                made = await growing.grow(database, products, show)
+        print(f"{made} products made; there are {products} generated ones at least.")
 
     running.run(fill(), settings)
 
@@ -297,6 +309,21 @@ def doctor(context: typer.Context) -> None:
         table.add_row("✗" if isinstance(found, running.Stop) else "✓", name, str(found))
     Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
     if not is_well:
+        raise typer.Exit(1)
+
+
+@doctors.command("catalog")
+def check_catalog(
+    repair: Annotated[bool, typer.Option("--repair", help="Write anew what differs.")] = False,
+) -> None:
+    """Compare what is kept beside the products with a recomputation from scratch.
+
+    Search index, facets, prices and availability in lists, units sold, collections by rules. The exit code is 0 when
+    all is equal or was made so, 1 when something differs.
+    """
+    from headless.cli import doctoring
+
+    if not doctoring.check_catalog(running.settings_from_environment(), with_repair=repair):
         raise typer.Exit(1)
 
 

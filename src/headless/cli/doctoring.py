@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headless.cli import running
 
 if TYPE_CHECKING:
+    from headless.operations import catalog as catalog_checks
     from headless.operations.books import Finding
     from headless.settings import Settings
 
@@ -120,3 +121,39 @@ def as_json(found: Sequence[Finding]) -> str:
         },
         indent=2,
     )
+
+
+def check_catalog(settings: Settings, *, with_repair: bool) -> bool:
+    """Check the catalog, repair it if asked for, print what was found; answer whether all is well in the end."""
+    return running.run(_check_catalog(settings, with_repair=with_repair), settings)
+
+
+async def _check_catalog(settings: Settings, *, with_repair: bool) -> bool:
+    from headless.operations import catalog
+
+    async with running.opened(settings) as database:
+        found = await catalog.find_all(database)
+        _print_catalog(found)
+        is_well = not any(finding.problems for finding in found)
+        if is_well or not with_repair:
+            return is_well
+        await catalog.repair(database, found)
+        left = await catalog.find_all(database)
+        is_well = not any(finding.problems for finding in left)
+        print("\nRepaired." if is_well else "\nSome of it differs again: is it being changed? Run it once more.")
+        return is_well
+
+
+def _print_catalog(found: Sequence[catalog_checks.Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 1000)
+    table = Table("", "Check", "Differ", "", box=None)
+    for finding in found:
+        mark, count = "✗" if finding.problems else "✓", str(len(finding.problems))
+        table.add_row(mark, finding.check.name, count, finding.check.description)
+    console.print(table)
+    for finding in found:
+        for problem in finding.problems[:10]:
+            console.print(f"{finding.check.name}: {finding.shown(problem)}")

@@ -74,6 +74,21 @@ async def units_sold(session: Session, *, since: datetime) -> Mapping[tuple[UUID
     return {(row.product_id, row.channel_id): int(row.units) for row in rows}
 
 
+async def units_sold_of(session: Session, product_ids: Sequence[UUID]) -> Mapping[tuple[UUID, UUID], int]:
+    """Units of products that were ever sold, by `(product, channel)`."""
+    rows = await session.execute(
+        select(
+            order_lines.c.product_id,
+            orders.c.channel_id,
+            func.sum(order_lines.c.quantity - order_lines.c.cancelled_quantity).label("units"),
+        )
+        .join(orders, orders.c.id == order_lines.c.order_id)
+        .where(any_of(order_lines.c.product_id, product_ids))
+        .group_by(order_lines.c.product_id, orders.c.channel_id)
+    )
+    return {(row.product_id, row.channel_id): int(row.units) for row in rows}
+
+
 async def units_in_fulfillments(session: Session, order_ids: Sequence[UUID]) -> Mapping[UUID, int]:
     """Units of each order line that are shipped or being prepared."""
     taken: defaultdict[UUID, int] = defaultdict(int)
