@@ -115,7 +115,7 @@ async def test_variant_is_known_by_id_by_options_and_by_sku(api: Api, shop: Shop
         ({"identifier": {"id": "product_01h455vb4pex5vsknk084sn02q"}, "title": "T"}, "NOT_FOUND", ["identifier"]),
         ({"identifier": {"id": "nonsense"}}, "NOT_FOUND", ["identifier", "id"]),
         ({"identifier": {"handle": "shirt"}, "expectedVersion": 9}, "STALE_OBJECT", ["expectedVersion"]),
-        ({"identifier": {"handle": "shirt"}, "variants": [size("S")]}, "VARIANTS_REMAIN", ["variants"]),
+        ({"identifier": {"handle": "shirt"}, "variants": []}, "LAST_VARIANT", ["variants"]),
         ({"identifier": {"handle": "shirt"}, "handle": "mug"}, "TAKEN", ["handle"]),
         ({"identifier": {"handle": "shirt"}, "title": None}, "INVALID_INPUT", ["title"]),
         ({"identifier": {"handle": "t"}, "title": "T", "variants": [{}]}, "INVALID_INPUT", ["variants", "0", "price"]),
@@ -145,6 +145,15 @@ async def test_what_cannot_be_set_is_refused_and_changes_nothing(
     assert (done["product"], done["outcome"]) == (None, None)
     assert done["userErrors"] == [{"code": code, "field": field}]
     assert facts.found == []
+
+
+async def test_variants_that_are_not_named_go(api: Api, shop: Shop) -> None:
+    some = await call(api, SET, {"identifier": {"handle": "shirt"}, "variants": [size("L", price="26")]})
+    other = await call(api, SET, {"identifier": {"handle": "shirt"}, "variants": [size("XL", sku="XL")]})
+
+    assert [row["sku"] for row in some["product"]["variants"]["nodes"]] == ["SHIRT-L"]
+    assert [row["sku"] for row in other["product"]["variants"]["nodes"]] == ["XL"]
+    assert (some["outcome"], other["outcome"]) == ("UPDATED", "UPDATED")
 
 
 async def test_two_who_set_one_new_handle_at_once_make_one_product(api: Api, database: Database) -> None:

@@ -33,10 +33,6 @@ class MetafieldTypeConflict(Refusal):
     """Metafields of this namespace and key have another type. Delete them first, or choose the type that they have."""
 
 
-class VariantsRemain(Refusal):
-    """The product has variants that you didn't name. Name them all, or delete those variants first."""
-
-
 class TooManyMedia(Refusal):
     """A product shows at most 250 pictures and videos."""
 

@@ -12,10 +12,9 @@ from uuid import UUID
 from headless.catalog import queries as catalog_queries
 from headless.catalog import rules
 from headless.catalog import service as catalog
-from headless.catalog.errors import VariantsRemain
 from headless.catalog.rules import Option, Selected
 from headless.catalog.service import ProductDraft
-from headless.merchandising import service
+from headless.merchandising import deleting, service
 from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused, Taken
@@ -178,9 +177,9 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, *, chan
     if wish.variants is not None:
         known = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
         pairs, new = _matched(options, known, wish.variants)
-        gone = {row.id for row in known} - set(pairs)
-        if gone:
-            raise VariantsRemain(field=("variants",))
+        gone = [row.id for row in known if row.id not in pairs]
+        if pairs:  # first, so that what comes can have their codes
+            await _delete(session, product_id, gone, actor=actor)
         changes = await _changes(session, known, pairs, channel)
         with _counting(_places(wish.variants, [pairs[change.id] for change in changes])):
             if changes:
@@ -189,7 +188,9 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, *, chan
             if new:
                 made = [_new_variant(each, nth) for nth, each in enumerate(new)]
                 await service.create_variants(session, product_id, made, channel=channel, actor=actor)
-        has_changed = bool(changes or new)
+        if not pairs:  # last, since a product is never without variants
+            await _delete(session, product_id, gone, actor=actor)
+        has_changed = bool(changes or new or gone)
     if "options" in wish.columns:
         columns |= await _different_options(session, product_id, options)
     if columns:
@@ -197,6 +198,16 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, *, chan
             session, product_id, expected_version=current.version, changes=columns, actor=actor
         )
     return has_changed or bool(columns)
+
+
+async def _delete(session: Session, product_id: UUID, variant_ids: Sequence[UUID], *, actor: str) -> None:
+    """Delete variants that aren't named any more; raises why one has to stay."""
+    try:
+        await deleting.delete_variants(session, product_id, variant_ids, actor=actor)
+    except Refusal as refusal:
+        raise refusal.at("variants") from None
+    except Refused as refused:
+        raise Refused([refusal.at("variants") for refusal in refused.refusals]) from None
 
 
 def _different(current: Record, wished: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class BulkMutations:
     async def product_set(self, info: Info, input: ProductSetInput) -> ProductSetPayload | None:
         """Make a product, or bring the one that is there to what is sent; the same once more changes nothing.
 
-        Variants that aren't named would have to go, which is refused: delete them first.
+        Variants that aren't named are deleted, unless units of them are reserved, committed or on their way.
         """
         context = info.context
         wish = set_lines.wish_of(plain(input))
