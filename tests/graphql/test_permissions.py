@@ -10,6 +10,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLType,
     get_named_type,
+    is_required_input_field,
 )
 
 from headless.accounts.rules import Permission
@@ -18,7 +19,16 @@ from headless.graphql.schema import schema
 from tests.builders import Shop
 from tests.graphql.client import Api, bought, of, ready_cart
 
-SAMPLES = {"ID": '"x"', "String": '"x"', "Int": "1", "Boolean": "true", "Decimal": '"1"', "CountryCode": "DE"}
+SAMPLES = {
+    "ID": '"x"',
+    "String": '"x"',
+    "Int": "1",
+    "Boolean": "true",
+    "Decimal": '"1"',
+    "CountryCode": "DE",
+    "CurrencyCode": "EUR",
+    "LanguageCode": "en",
+}
 ROOTS = [root for root in (schema.query_type, schema.mutation_type, schema.subscription_type) if root is not None]
 FIELDS = [f"{root.name}.{name}" for root in ROOTS for name in root.fields]
 GUARDED = sorted(name for name, requires in DECLARED.items() if isinstance(requires, Permission))
@@ -85,7 +95,7 @@ def sample(kind: GraphQLType) -> str:
     if isinstance(kind, GraphQLList):
         return f"[{sample(kind.of_type)}]"
     if isinstance(kind, GraphQLInputObjectType):
-        required = {name: field for name, field in kind.fields.items() if isinstance(field.type, GraphQLNonNull)}
+        required = {name: field for name, field in kind.fields.items() if is_required_input_field(field)}
         return "{" + ", ".join(f"{name}: {sample(field.type)}" for name, field in required.items()) + "}"
     if isinstance(kind, GraphQLEnumType):
         return str(next(iter(kind.values)))
