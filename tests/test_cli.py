@@ -244,6 +244,18 @@ def test_token_stands_alone_on_standard_output_until_it_is_revoked(migrated: Pat
     ]
 
 
+def test_token_expires_when_it_was_told_to(migrated: Path) -> None:
+    create = ("token", "create", "--all", "--expires-at")
+    over = headless(migrated, *create, "2020-01-01T00:00:00", "--name", "old")
+    made = headless(migrated, *create, "2199-12-31", "--name", "till")
+    listed = headless(migrated, "token", "list")
+
+    assert output(over) == [(2, "", "headless: A token expires in the future, or never.\n")]
+    assert (made.returncode, made.stderr) == (0, "")
+    assert re.search(r"till +everything +\d{4}-\d\d-\d\d +2199-12-31 *\n", listed.stdout)
+    assert "old" not in listed.stdout
+
+
 def test_token_wants_known_permissions(data_dir: Path) -> None:
     unknown = headless(data_dir, "token", "create", "--name", "x", "-p", "READ_MINDS", "-p", "READ_ORDERS")
     none = headless(data_dir, "token", "create", "--name", "x")

@@ -36,6 +36,7 @@ from headless.graphql.server.connections import Connections
 from headless.graphql.server.execution import Engine
 from headless.graphql.server.http import HttpEndpoint
 from headless.graphql.server.messages import LARGEST_FRAME
+from headless.graphql.server.metrics import MetricsEndpoint
 from headless.graphql.server.sockets import SocketEndpoint
 from headless.graphql.server.subscribing import Subscriptions
 from headless.payments.providers.sandbox import Sandbox
@@ -96,6 +97,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
     thumbnails = Thumbnails(server.storage, server.signer, server.studio)
     uploads = UploadEndpoint(server)
     bulk = BulkFiles(server)
+    metrics = MetricsEndpoint(server, subscriptions, connections)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -143,6 +145,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         Route("/graphql/schema.graphql", schema),
         Route("/livez", live),
         Route("/readyz", ready),
+        Route("/metrics", metrics.respond, methods=["GET"]),
         Route("/payments/sandbox/{payment}", _sandbox_action),
         Route("/media/uploads", uploads.respond, methods=["POST"]),
         Route("/media/thumbs/{folder}/{file}/{signature}/{name}", thumbnails.respond, methods=["GET"]),

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
-from headless.accounts import queries as account_queries
+from headless.accounts import service as accounts
 from headless.accounts.models import api_tokens
-from headless.accounts.rules import Actor, Permission
+from headless.accounts.rules import Permission
 from headless.graphql.server import connections
 from headless.platform import clock, crypto
 from headless.settings import Settings
@@ -104,15 +103,11 @@ async def test_revoked_token_ends_its_event_streams(quick: Api, shop: Shop) -> N
 
 
 async def test_token_that_expires_closes_the_socket(quick: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    token = await quick.token(Permission.READ_ORDERS)
     expires_at = clock.now() + timedelta(hours=1)
-    made: Any = account_queries._actor
-
-    def expiring(row: Any) -> Actor:
-        actor = made(row)
-        return Actor(actor.token_id, actor.name, actor.permissions, expires_at)
-
-    monkeypatch.setattr(account_queries, "_actor", expiring)
+    async with quick.server.database.transaction() as session:
+        token = await accounts.create_token(
+            session, name="Robot", permissions=[Permission.READ_ORDERS], expires_at=expires_at
+        )
     async with quick.socket() as socket:
         await socket.send({"type": "connection_init", "payload": {"authToken": token}})
         acknowledged = (await socket.receive())["payload"]
@@ -126,6 +121,9 @@ async def test_token_that_expires_closes_the_socket(quick: Api, monkeypatch: pyt
         monkeypatch.setattr(clock, "now", lambda: expires_at)
 
         assert await socket.close_code() == 4403
+    async with quick.server.database.transaction() as session:
+        await session.execute(text("ALTER TABLE api_token_gone RENAME TO api_token"))
+    assert (await quick.execute("{ shop { name } }", token=token)).status == 401
 
 
 async def test_socket_survives_a_database_that_does_not_answer_for_a_while(quick: Api) -> None:

@@ -12,7 +12,7 @@ from headless.platform import columns
 
 
 class ApiToken(SQLModel, table=True):
-    """A bearer token of an integration; only its SHA-256 is kept."""
+    """A bearer token of an integration; only its SHA-256 is kept. Without `expires_at` it is valid until revoked."""
 
     __tablename__ = "api_token"
 
@@ -21,6 +21,7 @@ class ApiToken(SQLModel, table=True):
     digest: bytes = Field(unique=True)
     permissions: list[str] = Field(sa_column=Column(columns.Json, nullable=False))
     created_at: datetime = Field(sa_type=columns.UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=columns.UtcDateTime)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import insert, update
@@ -14,16 +15,26 @@ from headless.platform.db import Session
 from headless.platform.errors import InvalidInput, NotFound
 
 
-async def create_token(session: Session, *, name: str, permissions: Iterable[Permission]) -> str:
-    """Make an API token; the answer is the only time its text is seen."""
+async def create_token(
+    session: Session, *, name: str, permissions: Iterable[Permission], expires_at: datetime | None = None
+) -> str:
+    """Make an API token, by default one that never expires; the answer is the only time its text is seen."""
     granted = sorted(set(permissions))
     if not name.strip() or not granted:
         message = "A token needs a name and at least one permission."
         raise InvalidInput(message)
+    if expires_at is not None and expires_at <= clock.now():
+        message = "A token expires in the future, or never."
+        raise InvalidInput(message, field=("expiresAt",))
     token = crypto.new_token("hl")
     await session.execute(
         insert(api_tokens).values(
-            id=ids.new(), name=name.strip(), digest=crypto.digest(token), permissions=granted, created_at=clock.now()
+            id=ids.new(),
+            name=name.strip(),
+            digest=crypto.digest(token),
+            permissions=granted,
+            created_at=clock.now(),
+            expires_at=expires_at,
         )
     )
     return token

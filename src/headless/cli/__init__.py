@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -217,6 +218,9 @@ def create_token(
     name: Annotated[str, typer.Option(help="What the token is for.", show_default=False)],
     permission: Annotated[list[str] | None, typer.Option("--permission", "-p", help="Repeat it for several.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Grant every permission.")] = False,
+    expires_at: Annotated[
+        datetime | None, typer.Option(help="When it stops being valid, in UTC; without it never.", show_default=False)
+    ] = None,
 ) -> None:
     """Make an API token and print it.
 
@@ -224,6 +228,7 @@ def create_token(
     """
     from headless.accounts import service
     from headless.accounts.rules import Permission
+    from headless.platform.errors import Refusal
 
     if every == bool(permission):
         raise running.Stop("Say what the token may do: either --permission, once or several times, or --all.")
@@ -235,9 +240,17 @@ def create_token(
 
     async def make() -> str:
         async with running.opened(settings) as database, database.transaction() as session:
-            return await service.create_token(session, name=name, permissions=[Permission(text) for text in wanted])
+            return await service.create_token(
+                session,
+                name=name,
+                permissions=[Permission(text) for text in wanted],
+                expires_at=expires_at.replace(tzinfo=UTC) if expires_at else None,
+            )
 
-    print(running.run(make(), settings))
+    try:
+        print(running.run(make(), settings))
+    except Refusal as refusal:
+        raise running.Stop(refusal.message) from None
 
 
 @tokens.command("list")
@@ -259,11 +272,11 @@ def list_tokens() -> None:
         async with running.opened(settings) as database, database.reading() as session:
             return await queries.all_tokens(session)
 
-    table = Table(Column("Id", no_wrap=True), "Name", "May", "Made", "Revoked", box=None)
+    table = Table(Column("Id", no_wrap=True), "Name", "May", "Made", "Expires", "Revoked", box=None)
     for row in running.run(read(), settings):
         may = "everything" if set(row.permissions) >= set(Permission) else ", ".join(row.permissions)
-        made, revoked = (f"{at:%Y-%m-%d}" if at else "" for at in (row.created_at, row.revoked_at))
-        table.add_row(ids.encode("token", row.id), row.name, may, made, revoked)
+        dates = (f"{at:%Y-%m-%d}" if at else "" for at in (row.created_at, row.expires_at, row.revoked_at))
+        table.add_row(ids.encode("token", row.id), row.name, may, *dates)
     Console(markup=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
