@@ -1,16 +1,19 @@
 """Does a stream end when whoever opened it may less than before, and does nobody else's?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text, update
 
+from headless.accounts import queries as account_queries
 from headless.accounts import service as accounts
 from headless.accounts.models import api_tokens
-from headless.accounts.rules import Permission
+from headless.accounts.rules import Actor, Permission
 from headless.graphql.server import connections
-from headless.platform import clock, crypto
+from headless.platform import clock, crypto, ids
+from headless.platform.db import Session
 from headless.settings import Settings
 from tests.builders import Shop
 from tests.graphql.client import Api, bought, of, ready_cart, running
@@ -140,3 +143,29 @@ async def test_socket_survives_a_database_that_does_not_answer_for_a_while(quick
 
         assert await socket.close_code() == 4403
     assert not quick.connections._actors
+
+
+async def test_who_comes_while_rights_are_looked_up_is_let_be(quick: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[tuple[str, connections.Ending]] = []
+
+    class Guest:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def end(self, why: connections.Ending) -> None:
+            ended.append((self.name, why))
+
+    doors = connections.Connections(quick.server.database, most=10)
+    early, late = [Actor(ids.new(), name, frozenset()) for name in ("early", "late")]
+    look_up = account_queries.actors_by_id
+
+    async def while_somebody_comes(session: Session, token_ids: Sequence[UUID]) -> Mapping[UUID, Actor]:
+        found = await look_up(session, token_ids)
+        doors.watch_over(Guest("late"), late)
+        return found
+
+    monkeypatch.setattr(account_queries, "actors_by_id", while_somebody_comes)
+    doors.watch_over(Guest("early"), early)
+    await doors._check()
+
+    assert ended == [("early", connections.Ending.RIGHTS)]
