@@ -37,6 +37,7 @@ PUBLIC = {
     "Query.shop",
     "Query.viewer",
     "Query.product",
+    "Query.predictiveSearch",
     "Query.products",
     "Query.collection",
     "Query.collections",

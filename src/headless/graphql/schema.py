@@ -16,6 +16,7 @@ from strawberry.tools import merge_types
 from headless.graphql.bulk.jobs import BulkJobMutations, BulkJobQueries
 from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
+from headless.graphql.catalog.predictive import PredictiveQueries
 from headless.graphql.catalog.queries import CatalogQueries
 from headless.graphql.catalog.translations import TranslationMutations
 from headless.graphql.categories.mutations import CategoryMutations, CategoryQueries
@@ -73,6 +74,7 @@ Query = merge_types(
     (
         ShopQueries,
         CatalogQueries,
+        PredictiveQueries,
         BulkJobQueries,
         CartQueries,
         OrderQueries,
