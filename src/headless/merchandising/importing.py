@@ -219,7 +219,7 @@ async def _create(
     return {
         item.handle: Outcome.CREATED if isinstance(outcome, MadeProduct) else _problems(item, outcome)
         for item, outcome in zip(items, outcomes, strict=True)
-        if not (isinstance(outcome, Taken) and outcome.field == ("handle",))
+        if not isinstance(outcome, Taken)  # perhaps by who made the same product just now: each tries on its own
     }
 
 
@@ -240,6 +240,8 @@ async def _import_one(database: Database, item: ImportedProduct, terms: Terms, *
                 return _problems(item, race)
             raise
         except (Refusal, Refused) as refused:
+            if isinstance(refused, Taken) and attempt == 1:  # likewise
+                continue
             return _problems(item, refused)
         break
     return outcome
