@@ -1,6 +1,6 @@
 """How do products, variants and collections look in the API?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -20,10 +20,11 @@ from headless.catalog.search.lists import Wish
 from headless.catalog.translations import rules as translations
 from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
 from headless.graphql.catalog.measures import Dimensions, Weight, dimensions, weight
+from headless.graphql.catalog.selling import is_for_sale, price_range_of, priced, stocked
 from headless.graphql.catalog.translations import prefetch_texts, text, texts, translations_of
 from headless.graphql.catalog.visibility import ProductVisibility, visibility_of
 from headless.graphql.collections.types import CollectionRuleSet, rule_set
-from headless.graphql.context import Context, Info, sent
+from headless.graphql.context import Info, sent
 from headless.graphql.declare import field, id_of, view
 from headless.graphql.media.types import Media, first_picture, shown
 from headless.graphql.metafields.types import HasMetafields
@@ -34,7 +35,6 @@ from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
 from headless.graphql.teamwork.readiness import readiness_of_product
 from headless.inventory import queries as inventory_queries
-from headless.inventory.queries import Sellable
 from headless.platform.db import Record
 from headless.platform.loaders import is_pending, then
 from headless.platform.pages import Window, window
@@ -116,7 +116,7 @@ class ProductVariant(Node, HasMetafields):
         def show(found: Record | None, channel: Record) -> Money | None:
             return amount(found.amount, channel.currency_code) if found else None
 
-        return cast("Money | None", _priced(self, info.context, show))
+        return cast("Money | None", priced(self, info.context, show))
 
     @field
     def compare_at_price(self: models.Variant, info: Info) -> Money | None:
@@ -125,7 +125,7 @@ class ProductVariant(Node, HasMetafields):
         def show(found: Record | None, channel: Record) -> Money | None:
             return amount_or_none(found.compare_at_amount, channel.currency_code) if found else None
 
-        return cast("Money | None", _priced(self, info.context, show))
+        return cast("Money | None", priced(self, info.context, show))
 
     @field
     def available_for_sale(self: models.Variant, info: Info) -> bool:
@@ -136,13 +136,13 @@ class ProductVariant(Node, HasMetafields):
     def quantity_available(self: models.Variant, info: Info) -> int | None:
         """How many units a checkout would grant now; null when stock isn't tracked."""
         return cast(
-            "int | None", _stocked(self.id, info.context, lambda stock: stock.quantity if stock.is_tracked else None)
+            "int | None", stocked(self.id, info.context, lambda stock: stock.quantity if stock.is_tracked else None)
         )
 
     @field
     def currently_not_in_stock(self: models.Variant, info: Info) -> bool:
         """Whether stock is tracked and nothing of it is there: what is sold now is sold ahead, if at all."""
-        return cast("bool", _stocked(self.id, info.context, lambda stock: stock.is_tracked and stock.on_shelf < 1))
+        return cast("bool", stocked(self.id, info.context, lambda stock: stock.is_tracked and stock.on_shelf < 1))
 
     @field
     def preorder(self: models.Variant) -> bool:
@@ -336,14 +336,14 @@ class Product(Node, HasMetafields):
     @field
     def price_range(self: Any, info: Info) -> PriceRange:
         """The lowest and highest price in the channel."""
-        return cast("PriceRange", info.context.with_channel(_range(self.min_amount, self.max_amount)))
+        return cast("PriceRange", info.context.with_channel(price_range_of(self.min_amount, self.max_amount)))
 
     @field
     def compare_at_price_range(self: Any, info: Info) -> PriceRange | None:
         """The lowest and highest price that is struck through; null when none is."""
         if self.min_compare_at_amount is None:
             return None
-        use = _range(self.min_compare_at_amount, self.max_compare_at_amount)
+        use = price_range_of(self.min_compare_at_amount, self.max_compare_at_amount)
         return cast("PriceRange", info.context.with_channel(use))
 
     @field
@@ -480,48 +480,3 @@ async def product_page(
         found = await lists.page(session, wish, wanted, sort=sort, is_reversed=is_reversed)
     await prefetch(info, found.slice.rows)
     return ProductConnection(slice=found.slice, wish=found.wish)
-
-
-def is_for_sale(variant: Any, context: Context) -> Any:
-    """Whether a shopper would be granted at least one unit of a variant; awaitable where that isn't known yet."""
-
-    def show(found: Record | None, _channel: Record) -> Any:
-        return found is not None and _stocked(
-            variant.id, context, lambda stock: stock.grants(1) and _is_published(variant.product_id, context)
-        )
-
-    return _priced(variant, context, show)
-
-
-def _range(least: int, most: int) -> Callable[[Record], PriceRange]:
-    def show(channel: Record) -> PriceRange:
-        currency = channel.currency_code
-        return PriceRange(min_variant_price=amount(least, currency), max_variant_price=amount(most, currency))
-
-    return show
-
-
-def _priced(variant: models.Variant, context: Context, show: Callable[[Record | None, Record], Any]) -> Any:
-    def in_channel(channel: Record) -> Any:
-        found = context.loaders.load(pricing_queries.prices_by_variant, variant.id, channel.id)
-        return then(found, lambda price: show(price, channel))
-
-    return context.with_channel(in_channel)
-
-
-def _stocked(variant_id: UUID, context: Context, show: Callable[[Sellable], Any]) -> Any:
-    found = context.loaders.load(inventory_queries.sellable_by_variant, variant_id)
-    return then(found, lambda stock: show(stock or Sellable(is_tracked=True, quantity=0)))
-
-
-def _is_published(product_id: UUID, context: Context) -> Any:
-    """Shoppers reach only what is published; staff are told what shoppers would be told."""
-    if not context.actor.may(Permission.READ_PRODUCTS):
-        return True
-    return _is_shown(product_id, context)
-
-
-async def _is_shown(product_id: UUID, context: Context) -> bool:
-    eye = await context.eye()
-    product = await context.load(queries.products_by_id, product_id, eye)
-    return bool(product and publication.shows(product, context.at))

@@ -9,7 +9,8 @@ import strawberry
 from headless.cart import queries as cart_queries
 from headless.catalog import queries as catalog_queries
 from headless.graphql.cart.types import Cart
-from headless.graphql.catalog.types import ProductVariant, is_for_sale
+from headless.graphql.catalog.selling import is_for_sale
+from headless.graphql.catalog.types import ProductVariant
 from headless.graphql.context import Info
 from headless.graphql.declare import field
 from headless.graphql.inventory.types import InventoryLevel, InventoryMovement
