@@ -288,9 +288,7 @@ async def test_same_key_starts_one_job(api: Api) -> None:
     assert other["userErrors"] == [{"code": "IDEMPOTENCY_KEY_PARAMETER_MISMATCH", "field": ["idempotencyKey"]}]
     listed = await api.execute(LIST, token=await api.token(Permission.READ_PRODUCTS))
     assert listed.data["bulkJobs"]["totalCount"] == 1
-    exports = await asyncio.gather(
-        *(call(api, EXPORT, {"format": "CSV", "idempotencyKey": "x"}, Permission.READ_PRODUCTS) for _nth in range(5))
-    )
+    exports = await asyncio.gather(*(call(api, EXPORT, {"format": "CSV", "idempotencyKey": "x"}) for _nth in range(5)))
     assert len({export["job"]["id"] for export in exports if export["job"]}) == 1
     assert {error["code"] for export in exports for error in export["userErrors"]} <= {"IDEMPOTENCY_CONCURRENT_REQUEST"}
 
