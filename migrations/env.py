@@ -17,6 +17,7 @@ from headless.catalog import models as _catalog
 from headless.catalog.categories import models as _categories
 from headless.catalog.collections import models as _collections
 from headless.catalog.metafields import models as _metafields
+from headless.catalog.recommendations import models as _recommendations
 from headless.catalog.search import models as _search
 from headless.catalog.translations import models as _translations
 from headless.checkout import models as _checkout
@@ -25,6 +26,7 @@ from headless.inventory import models as _inventory
 from headless.merchandising.jobs import models as _bulk_jobs
 from headless.operations import models as _operations
 from headless.orders import models as _orders
+from headless.orders import pairing as _pairing
 from headless.payments import models as _payments
 from headless.payments.providers import sandbox as _sandbox
 from headless.platform import consumers as _consumers
@@ -40,7 +42,7 @@ TABLES = (
     _accounts, _cart, _catalog, _categories, _checkout, _collections, _consumers, _fulfillment, _idempotency,
     _inventory, _metafields, _operations, _orders, _outbox, _payments, _pricing, _sandbox, _search, _shop,
     _teamwork, _translations,
-    _bulk_jobs,
+    _bulk_jobs, _pairing, _recommendations,
 )  # fmt: skip
 
 

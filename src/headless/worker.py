@@ -20,6 +20,7 @@ from headless.inventory import waiting
 from headless.merchandising import channels, collecting, schedules
 from headless.merchandising.jobs import running as bulk_jobs
 from headless.operations import service as operations
+from headless.orders import pairing
 from headless.orders import queries as order_queries
 from headless.orders import service as orders
 from headless.platform import clock, idempotency, outbox
@@ -89,6 +90,10 @@ async def _collect(server: Server) -> int:
     return await collecting.collect(server.database)
 
 
+async def _pair_products(server: Server) -> int:
+    return await pairing.pair(server.database)
+
+
 async def _list_products(server: Server) -> int:
     return await channels.list_products(server.database)
 
@@ -150,6 +155,7 @@ CHORES = (
     Chore("list_products_in_channels", 1, _list_products),
     Chore("settle_refunds", 5, _refund),
     Chore("count_sales", 60, _count_sales),
+    Chore("count_products_bought_together", 5, _pair_products),
     Chore("tell_who_waits_for_stock", 20, _tell_who_waits),
     Chore("index_products", 60, _index_products),
     Chore("check_books", 30, _check_books),

@@ -246,6 +246,7 @@ async def scene(api: Api, shop: Shop) -> Scene:
     samples["Query.inventoryTransfer"] = {"id": transfer}
     samples["Query.cart"] = {"id": cart}
     samples["Query.comments"] = {"subjectId": product}
+    samples["Query.productRecommendations"] = {"productId": product}
     samples["Query.node"] = {"id": mug}
     samples["Query.nodes"] = {"ids": [mug, product]}
     return Scene(samples)

@@ -38,6 +38,7 @@ PUBLIC = {
     "Query.viewer",
     "Query.product",
     "Query.predictiveSearch",
+    "Query.productRecommendations",
     "Query.products",
     "Query.collection",
     "Query.collections",

@@ -18,6 +18,7 @@ from headless.graphql.bulk.mutations import BulkMutations
 from headless.graphql.cart.mutations import CartMutations, CartQueries
 from headless.graphql.catalog.predictive import PredictiveQueries
 from headless.graphql.catalog.queries import CatalogQueries
+from headless.graphql.catalog.recommendations import RecommendationQueries
 from headless.graphql.catalog.translations import TranslationMutations
 from headless.graphql.categories.mutations import CategoryMutations, CategoryQueries
 from headless.graphql.channels import ChannelMutations
@@ -75,6 +76,7 @@ Query = merge_types(
         ShopQueries,
         CatalogQueries,
         PredictiveQueries,
+        RecommendationQueries,
         BulkJobQueries,
         CartQueries,
         OrderQueries,
