@@ -101,7 +101,7 @@ def test_help_names_every_command(data_dir: Path) -> None:
     done = headless(data_dir, "--help")
 
     assert re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE) == [
-        "dev", "serve", "worker", "migrate", "seed", "schema", "doctor", "import", "token",
+        "dev", "serve", "worker", "migrate", "seed", "schema", "doctor", "import", "export", "token",
     ]  # fmt: skip
 
 

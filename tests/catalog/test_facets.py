@@ -1,5 +1,6 @@
 """Are lists narrowed as asked, and do facets count what would be left?"""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -38,6 +39,21 @@ async def stocked(database: Database, shop: Shop) -> Shop:
 async def counted(database: Database, asked: Wish) -> Facets:
     async with database.reading() as session:
         return await facets.of(session, asked)
+
+
+async def test_counts_of_a_wide_list_are_remembered_for_that_list_alone(
+    database: Database, stocked: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "WIDE", 0)
+    memory = facets.Memory()
+    everything = wish(stocked)
+    async with database.reading() as session:
+        whole = await facets.of(session, everything, memory)
+        nowhere = await facets.of(session, replace(everything, category_path="/none/"), memory)
+        again = await facets.of(session, everything, memory)
+
+    assert told(again) == told(whole) != {}
+    assert told(nowhere) == told(await counted(database, replace(everything, category_path="/none/"))) != told(whole)
 
 
 def told(found: Facets) -> dict[str, dict[str, int]]:

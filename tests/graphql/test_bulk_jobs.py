@@ -219,6 +219,34 @@ async def test_job_goes_on_where_a_crashed_worker_left_it(
     await assert_books_balance(database)
 
 
+async def test_export_goes_on_where_a_crashed_worker_left_it(
+    api: Api, shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = [(await call(api, EXPORT, {"format": "CSV"}))["job"] for _nth in range(2)]
+    assert await work(api) == 1
+
+    class Killed(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if name == "bulk.after_part":
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("headless.platform.failpoints.reach", die)
+        with pytest.raises(Killed):
+            await work(api)
+    assert (await shown(api, broken))["status"] == "RUNNING"
+    async with database.transaction() as session:
+        await session.execute(update(bulk_jobs).values(leased_until=clock.now() - timedelta(seconds=1)))
+
+    assert await work(api) == 1
+
+    first, second = [await shown(api, job) for job in (whole, broken)]
+    assert [first["status"], second["status"]] == ["COMPLETED"] * 2
+    assert await fetched(api, first["resultUrl"]) == await fetched(api, second["resultUrl"]) != ""
+
+
 async def test_of_two_workers_one_gets_a_job_and_who_lost_it_writes_no_more(api: Api, database: Database) -> None:
     await started(api, CSV)
     async with database.transaction() as session:

@@ -92,7 +92,8 @@ class Part:
         """Equal for the same question, whenever it is asked."""
         wish = self.wish
         who = (wish.eye.channel_id, wish.eye.sees_hidden)
-        return (*who, wish.query, frozenset(wish.filters), wish.collection_id, self.only, self.besides)
+        place = (wish.collection_id, wish.category_path)
+        return (*who, *place, wish.query, frozenset(wish.filters), wish.currency, self.only, self.besides)
 
     def counts(self, key: str) -> bool:
         return key == self.only if self.only is not None else key not in self.besides

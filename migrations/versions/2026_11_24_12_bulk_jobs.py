@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0578"
-down_revision = "0480"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

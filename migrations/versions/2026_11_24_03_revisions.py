@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0410"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
