@@ -232,8 +232,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "QUEUE_LIMIT", 2)
 
 
-# A process that is killed closes nothing: the collector finds its connection.
-@pytest.mark.filterwarnings("ignore:unclosed connection:ResourceWarning")
 @pytest.mark.usefixtures("_small")
 @settings(
     max_examples=40,
