@@ -5,7 +5,7 @@ A database is migrated once per worker of pytest-xdist; every test has a copy of
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url, pool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headless.platform.db import Database
@@ -64,19 +65,30 @@ class Templates:
             self._postgres = (admin, self._prefix)
             self._new = await emptying.look(admin.set(database=self._prefix))
         admin, template = self._postgres
-        copy = self._emptied.pop() if self._emptied else f"{self._prefix}_{next(self._numbers)}"
-        if copy not in self._copies:
-            await _run(admin, f"CREATE DATABASE {copy} TEMPLATE {template}")
-            self._copies.add(copy)
+        copy = self._emptied.pop() if self._emptied else await self._another(admin, template)
         url = admin.set(database=copy)
         try:
             yield url.render_as_string(hide_password=False)
         finally:
-            if self._new is not None and await emptying.empty(url, self._new):
-                self._emptied.append(copy)
-            else:
-                await _run(admin, f"DROP DATABASE {copy} WITH (FORCE)")
-                self._copies.remove(copy)
+            await self._take_back(admin, copy)
+
+    async def _another(self, admin: URL, template: str) -> str:
+        copy = f"{self._prefix}_{next(self._numbers)}"
+        await _run(admin, f"CREATE DATABASE {copy} TEMPLATE {template}")
+        self._copies.add(copy)
+        return copy
+
+    async def _take_back(self, admin: URL, copy: str) -> None:
+        """Empty a copy and give it another name, under which nothing that a test left behind finds it."""
+        self._copies.remove(copy)
+        if self._new is not None and await emptying.empty(admin.set(database=copy), self._new):
+            name = f"{self._prefix}_{next(self._numbers)}"
+            with suppress(DBAPIError):  # somebody came late, and has it open
+                await _run(admin, f"ALTER DATABASE {copy} RENAME TO {name}")
+                self._copies.add(name)
+                self._emptied.append(name)
+                return
+        await _run(admin, f"DROP DATABASE {copy} WITH (FORCE)")
 
     async def prepare(self, url: URL) -> None:
         """Fill a template; what fills it with more than tables overrides this."""
