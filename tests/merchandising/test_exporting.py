@@ -1,7 +1,7 @@
 """Does a catalog that leaves as a file come back the same, byte for byte?"""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from headless.merchandising import exporting, opening, service
 from headless.merchandising.importing import ImportReport, import_products, terms_of
 from headless.merchandising.service import NewProduct, NewVariant
 from headless.merchandising.shopify_csv import decode, read
+from headless.merchandising.shopify_rows import code, written_barcode, written_code
 from headless.platform import clock
 from headless.platform.db import Database
 from headless.pricing.models import prices
@@ -52,9 +53,11 @@ async def imported(database: Database, text: str, *, with_stock: bool = False) -
 async def another_shop(templates: Templates) -> AsyncIterator[Database]:
     async with templates.sqlite() as url:
         database = Database(url)
-        await opening.open_default_shop(database)
-        yield database
-        await database.close()
+        try:
+            await opening.open_default_shop(database)
+            yield database
+        finally:
+            await database.close()
 
 
 async def test_catalog_is_written_in_shopifys_format(database: Database, shop: Shop) -> None:
@@ -148,6 +151,12 @@ async def test_variants_without_a_price_in_the_channel_are_left_out_and_counted(
 
     assert sum(page.left_out for page in pages) == 2
     assert [each.handle for page in pages for each in page.products] == ["shirt", "voucher", "poster", "secret"]
+
+
+@pytest.mark.parametrize("written", [written_code, written_barcode])
+@pytest.mark.parametrize("text", ["007", "'007", "''1", "1E5", "'1E5", "''1E5", "'", "'A1", "A'1", "4.0E+12"])
+def test_written_code_is_read_the_same_again(written: Callable[[str], str], text: str) -> None:
+    assert code(written(text)) == text
 
 
 TEXT = st.text(

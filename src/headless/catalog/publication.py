@@ -86,11 +86,13 @@ async def turn(session: Session, *, limit: int) -> Sequence[Turn]:
         .order_by(c.product_id, c.channel_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # Apart, so that it is carried out once: as a subquery it may be for each row, and find more than the limit.
+        .cte("due")
     )
     ends = c.turns_at == c.unpublish_at  # null, which decides nothing, where there is no end
     turned = await session.execute(
         update(listings)
-        .where(is_due, tuple_(c.product_id, c.channel_id).in_(due))
+        .where(is_due, tuple_(c.product_id, c.channel_id).in_(select(due.c.product_id, due.c.channel_id)))
         .values(is_published=case((ends, false()), else_=true()), turns_at=case((ends, null()), else_=c.unpublish_at))
         .returning(c.product_id, c.channel_id, c.is_published)
     )

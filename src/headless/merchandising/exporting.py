@@ -20,7 +20,7 @@ from headless.catalog.search.lists import Wish
 from headless.catalog.search.parsing import parse
 from headless.inventory import queries as inventory_queries
 from headless.inventory.rules import Stock
-from headless.merchandising import shopify_rows, shopify_writing
+from headless.merchandising import shopify_writing
 from headless.merchandising.imported import Terms
 from headless.merchandising.shopify_csv import ImportedImage, ImportedProduct, ImportedVariant
 from headless.platform import clock, pages
@@ -157,8 +157,8 @@ def _variant(
     currency: str = terms.channel.currency_code
     return ImportedVariant(
         line=0,
-        sku=shopify_rows.code(_cell(row.sku)),
-        barcode=shopify_rows.code(_cell(row.barcode)),
+        sku=_cell(row.sku) or None,
+        barcode=_cell(row.barcode) or None,
         price=_decimal(price.amount, currency),
         compare_at_price=_decimal(price.compare_at_amount, currency) if price.compare_at_amount else None,
         selected_options=tuple((chosen["name"], chosen["value"]) for chosen in row.selected_options),

@@ -43,6 +43,7 @@ _PUBLISHED: Final = {"": True, "true": True, "yes": True, "1": True, "false": Fa
 _NUMBER: Final = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})")
 _WHOLE: Final = re.compile(r"(-?[0-9]{1,9})(?:\.0*)?")
 _SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_PROTECTED: Final = re.compile(rf"'+(?:\d+|{_SCIENTIFIC.pattern})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +191,17 @@ def barcode(row: Row, found: list[RowProblem]) -> str | None:
 def code(text: str) -> str | None:
     """Read a SKU or barcode; blank means that there is none."""
     # Spreadsheets and exports put an apostrophe before digits to keep their leading zeros.
-    is_protected = text.startswith("'") and (text[1:].isdecimal() or bool(_SCIENTIFIC.fullmatch(text[1:])))
-    return text[is_protected:] or None
+    return (text[1:] if _PROTECTED.fullmatch(text) else text) or None
 
 
-def protected(text: str) -> str:
-    """Write a barcode so that it isn't taken for a number that a spreadsheet has rounded."""
-    return f"'{text}" if _SCIENTIFIC.fullmatch(text) else text
+def written_code(text: str) -> str:
+    """Write a SKU so that `code` reads the same again: an apostrophe of its own is no protection."""
+    return f"'{text}" if _PROTECTED.fullmatch(text) else text
+
+
+def written_barcode(text: str) -> str:
+    """Write a barcode so that it isn't taken for a number that a spreadsheet has rounded, either."""
+    return f"'{text}" if _SCIENTIFIC.fullmatch(text) else written_code(text)
 
 
 def web_address(row: Row, column: str, problems: list[RowProblem]) -> str | None:

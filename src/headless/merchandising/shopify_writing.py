@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from headless.merchandising.shopify_csv import ImportedProduct, ImportedVariant
-from headless.merchandising.shopify_rows import OPTION_SLOTS, protected
+from headless.merchandising.shopify_rows import OPTION_SLOTS, written_barcode, written_code
 
 SHOPIFY_SLOTS: Final = 3
 """Options that Shopify knows."""
@@ -67,13 +67,13 @@ def _of_variant(product: ImportedProduct, variant: ImportedVariant, *, is_first:
     if is_first:
         row |= {f"Option{slot} Name": name for slot, name in enumerate(names, start=1)}
     return row | {
-        "Variant SKU": variant.sku or "",
+        "Variant SKU": written_code(variant.sku or ""),
         "Variant Grams": "" if variant.weight_grams is None else str(variant.weight_grams),
         "Variant Inventory Tracker": "shopify" if variant.is_tracked else "",
         "Variant Inventory Qty": "" if variant.quantity is None else str(variant.quantity),
         "Variant Price": f"{variant.price:f}",
         "Variant Compare At Price": "" if variant.compare_at_price is None else f"{variant.compare_at_price:f}",
-        "Variant Barcode": protected(variant.barcode or ""),
+        "Variant Barcode": written_barcode(variant.barcode or ""),
         "Variant Image": variant.image_url or "",
     }
 

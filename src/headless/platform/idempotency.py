@@ -191,7 +191,9 @@ async def sweep(session: Session) -> int:
     """Forget keys past their time, up to `BATCH` at once; answer how many."""
     c = idempotency_keys.c
     old = select(c.scope, c.key).where(c.created_at < clock.now() - KEPT).order_by(c.created_at).limit(BATCH)
-    # Locked and skipped, so that several workers share the work instead of waiting for each other.
-    mine = old.with_for_update(skip_locked=True)
-    gone = await session.execute(delete(idempotency_keys).where(tuple_(c.scope, c.key).in_(mine)))
-    return int(getattr(gone, "rowcount", 0))
+    # Locked and skipped, so that several workers share the work instead of waiting for each other; apart, so that it is
+    # carried out once and the limit holds.
+    mine = old.with_for_update(skip_locked=True).cte("mine")
+    is_mine = tuple_(c.scope, c.key).in_(select(mine.c.scope, mine.c.key))
+    gone = await session.execute(delete(idempotency_keys).where(is_mine).returning(c.key))
+    return len(gone.all())
