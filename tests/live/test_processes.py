@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from uuid import UUID
 
@@ -84,7 +85,8 @@ async def test_change_in_one_process_is_told_by_the_other_and_resumed_there(
         async with here.subscribed(CART, {"id": cart, "after": cursor}) as events:
             assert (await told(events, "cartChanged"))["cart"] == {"note": "four"}
 
-    assert [note for note in notes if note] == ["one", "two", "three"]
+    # A state is read when it's told: the news of the cart's making, told late, may find the first note already there.
+    assert [note for note, _ in groupby(notes) if note] == ["one", "two", "three"]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
