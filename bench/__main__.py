@@ -16,16 +16,17 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import cold, flash, imports, live, report, scenarios, servers
+from bench import cold, flash, grow, imports, live, report, scenarios, servers
 from bench.client import Address
 from bench.load import Bounds, Operation, Weighed, measure
 from bench.processes import SetupFailed, listener_on
 from bench.report import Report, Result
 from bench.servers import Bare, Server
+from headless.merchandising import generated
 
-FLASH, FANOUT, LATENCY, IMPORT, COLD = "flash", "fanout", "latency", "import", "cold"
-NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, IMPORT, COLD)
-ALONE = {FLASH, FANOUT, LATENCY, IMPORT, COLD}
+FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW = "flash", "fanout", "latency", "import", "cold", "grow"
+NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW)
+ALONE = {FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW}
 """What starts servers of its own."""
 EXIT_FAILED, EXIT_SETUP, EXIT_INTERRUPTED = 1, 2, 130
 MOST_CONCURRENCY, MOST_SECONDS = 256, 600.0
@@ -44,6 +45,7 @@ class Wishes:
     token: str
     sockets: int
     redis: str
+    sizes: list[int]
 
 
 def main() -> int:
@@ -58,7 +60,7 @@ def main() -> int:
         code = EXIT_SETUP
     except (asyncio.CancelledError, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    if found.results or found.flash or found.fanout or found.latency or found.imports or found.starts:
+    if found.is_anything:
         report.show(found, Console(width=None if sys.stdout.isatty() else 160))
         print(f"Kept in {os.path.relpath(report.write(found))}")
     return code or (EXIT_FAILED if found.has_failed else 0)
@@ -77,15 +79,20 @@ def _wishes(arguments: list[str]) -> Wishes:
     parser.add_argument("--token", default="", help="with --url: a token that may set its stock; without, it isn't set")
     parser.add_argument("--sockets", type=int, default=2_000, help="listeners of fanout (default: 2000)")
     parser.add_argument("--redis", default="", help="for latency: what carries events instead of the database")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=list(grow.SIZES), help="products of grow (default: 1000 100000)"
+    )
     given = parser.parse_args(arguments)
     chosen = given.scenario or list(NAMES)
     if not all(1 <= number <= MOST_CONCURRENCY for number in given.concurrency):
         parser.error(f"--concurrency must be between 1 and {MOST_CONCURRENCY}")
     if not 0 < given.seconds <= MOST_SECONDS or given.most < 1:
         parser.error(f"--seconds must be positive and at most {MOST_SECONDS:g}, --most at least 1")
+    if not all(1 <= size <= generated.MOST for size in given.sizes):
+        parser.error(f"--sizes must be between 1 and {generated.MOST}")
     if given.url and (given.database or set(chosen) <= ALONE):
         parser.error(
-            "--url takes a server as it runs: neither --database nor flash, fanout, latency, import and cold go with it"
+            "--url takes a server as it runs: neither --database nor what starts a server of its own goes with it"
         )
     if given.database and not given.database.startswith(("postgresql", "postgres:")):
         parser.error("--database must be postgresql://…; without it, a new SQLite shop is made")
@@ -99,6 +106,7 @@ def _wishes(arguments: list[str]) -> Wishes:
         token=given.token,
         sockets=given.sockets,
         redis=given.redis,
+        sizes=sorted(set(given.sizes)),
     )
 
 
@@ -134,6 +142,8 @@ async def _run(wishes: Wishes, found: Report) -> None:
         if COLD in wishes.scenarios:
             _say("cold")
             found.starts = await cold.measure(directory)
+        if GROW in wishes.scenarios:
+            found.growth = await grow.measure(directory, wishes.database, sizes=wishes.sizes, say=_say)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.cold import Start
 from bench.flash import Flash, Side
+from bench.grow import Growth
 from bench.imports import Imported
 from bench.live import Fanout, Latency
 from bench.load import Load
@@ -53,9 +54,16 @@ class Report:
     latency: Latency | None = None
     imports: list[Imported] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
+    growth: list[Growth] = field(default_factory=list)
     python: str = field(default_factory=platform.python_version)
     processors: int | None = field(default_factory=os.cpu_count)
     taken_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether anything was found out."""
+        alone = (self.flash, self.fanout, self.latency, self.imports, self.starts, self.growth)
+        return bool(self.results) or any(alone)
 
     @property
     def failures(self) -> int:
@@ -94,6 +102,12 @@ def show(report: Report, console: Console) -> None:
         console.print(_imports(report.imports))
     if report.starts:
         console.print(_starts(report))
+    if report.growth:
+        console.print(_growth(report.growth))
+    _show_remarks(report, console)
+
+
+def _show_remarks(report: Report, console: Console) -> None:
     for result in report.results:
         for reason in (*result.load.reasons, *result.bare.reasons):
             console.print(f"{result.scenario}, {result.load.concurrency} clients: {reason}", style="red", markup=False)
@@ -226,6 +240,22 @@ def _starts(report: Report) -> Table:
         runs = " ".join(f"{taken:.2f}" for taken in start.runs_s)
         ratio = f"{start.median_s / bare:.1f} x"
         table.add_row(start.name, f"{start.median_s:.2f}", _number(start.median_cpu_s), ratio, runs)
+    return table
+
+
+def _growth(growth: Sequence[Growth]) -> Table:
+    sizes = growth[0].sizes
+    table = Table(title=f"The same reads of a shop that grows, on {growth[0].database}: milliseconds anew, and again")
+    table.add_column("grow", no_wrap=True)
+    for size in sizes:
+        table.add_column(f"{size:,} anew", justify="right")
+        table.add_column("again", justify="right")
+    for name in ("ratio anew", "ratio again", "SQL"):
+        table.add_column(name, justify="right")
+    for read in growth:
+        times = [_number(ms) for taken in read.taken for ms in (taken.anew_ms, taken.again_ms)]
+        ratios = [f"{ratio:.1f} x" for ratio in (read.ratio_anew, read.ratio)]
+        table.add_row(read.name, *times, *ratios, str(max(taken.statements for taken in read.taken)))
     return table
 
 
