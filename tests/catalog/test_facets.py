@@ -1,17 +1,26 @@
 """Are lists narrowed as asked, and do facets count what would be left?"""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
+from sqlalchemy import delete, select
 
+from headless.cart.events import CartChanged
 from headless.catalog import service
 from headless.catalog import variants as variant_service
-from headless.catalog.search import facets
+from headless.catalog.events import ProductUpdated
+from headless.catalog.search import facets, lists
+from headless.catalog.search import memory as memories
+from headless.catalog.search import models as rows
 from headless.catalog.search.facets import Facets
 from headless.catalog.search.filters import Available, Filter, Has, Price
 from headless.catalog.search.lists import Wish
+from headless.catalog.search.memory import Memory
 from headless.catalog.variants import VariantDraft
+from headless.platform import clock, outbox
 from headless.platform.db import Database
 from tests.builders import Shop
 from tests.catalog.shelves import Item, fill, found, page, wish
@@ -45,7 +54,7 @@ async def test_counts_of_a_wide_list_are_remembered_for_that_list_alone(
     database: Database, stocked: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(facets, "WIDE", 0)
-    memory = facets.Memory()
+    memory = Memory()
     everything = wish(stocked)
     async with database.reading() as session:
         whole = await facets.of(session, everything, memory)
@@ -54,6 +63,115 @@ async def test_counts_of_a_wide_list_are_remembered_for_that_list_alone(
 
     assert told(again) == told(whole) != {}
     assert told(nowhere) == told(await counted(database, replace(everything, category_path="/none/"))) != told(whole)
+
+
+async def _tamper(database: Database, value: str) -> None:
+    """Take a value from all products behind the services' backs."""
+    async with database.transaction() as session:
+        of = select(rows.facets.c.id).where(rows.facets.c.value == value)
+        await session.execute(delete(rows.product_facets).where(rows.product_facets.c.facet_id.in_(of)))
+
+
+async def _asked(database: Database, asked: Wish, memory: Memory) -> tuple[Facets, int]:
+    async with database.reading() as session:
+        return await facets.of(session, asked, memory), await lists.count(session, asked, memory)
+
+
+async def test_counts_are_kept_until_a_fact_may_have_changed_them(database: Database, stocked: Shop) -> None:
+    memory, asked = Memory(besides=[CartChanged.topic]), wish(stocked, "", VENDOR)
+    async with database.transaction() as session:
+        await outbox.number(session)
+    before, _ = await _asked(database, asked, memory)
+    await _tamper(database, "summer")
+
+    async with database.transaction() as session:
+        outbox.record(session, CartChanged(stocked.mug_product))
+    after_a_cart, _ = await _asked(database, asked, memory)
+    async with database.transaction() as session:
+        await outbox.number(session)
+    after_numbering, _ = await _asked(database, asked, memory)
+    async with database.transaction() as session:
+        outbox.record(session, ProductUpdated(stocked.mug_product))
+    after_a_change, _ = await _asked(database, asked, memory)
+
+    assert told(after_a_cart) == told(after_numbering) == told(before)
+    assert told(before)["tag"] == {"summer": 2, "cotton": 1}
+    assert told(after_a_change)["tag"] == {"cotton": 1}
+
+
+async def test_kept_counts_follow_every_change_numbered_or_not(database: Database, stocked: Shop) -> None:
+    memory, everything = Memory(), wish(stocked)
+    sizes = [(await _asked(database, everything, memory))[1]]
+
+    for nth in range(3):
+        await fill(database, stocked, Item(f"New {nth}", "Acme"))
+        found, size = await _asked(database, everything, memory)
+        sizes.append(size)
+        assert told(found)["vendor"]["Acme"] == 3 + nth
+        async with database.transaction() as session:
+            await outbox.number(session)
+        assert (await _asked(database, everything, memory))[1] == size
+    async with database.transaction() as session:
+        await session.execute(delete(outbox.facts))
+    await _asked(database, everything, memory)
+    await fill(database, stocked, Item("Last", "Acme"))
+    async with database.transaction() as session:
+        await outbox.number(session)
+        await session.execute(delete(outbox.facts))
+    sizes.append((await _asked(database, everything, memory))[1])
+
+    assert sizes == [4, 5, 6, 7, 8]
+
+
+async def test_a_reader_of_an_older_state_neither_takes_nor_leaves_newer_counts(
+    database: Database, stocked: Shop
+) -> None:
+    memory, everything = Memory(), wish(stocked)
+    async with database.reading() as older:
+        before = await lists.count(older, everything)
+        await fill(database, stocked, Item("New", "Acme"))
+        async with database.transaction() as session:
+            await outbox.number(session)
+        _, newer = await _asked(database, everything, memory)
+        seen = await lists.count(older, everything, memory)
+    _, after = await _asked(database, everything, memory)
+
+    assert (before, newer, after) == (4, 5, 5)
+    assert seen == (4 if database.is_sqlite else 5)
+
+
+async def test_kept_counts_follow_publications_that_begin_and_end_by_themselves(
+    database: Database, stocked: Shop
+) -> None:
+    memory = Memory()
+    item = (await fill(database, stocked, Item("Soon", "Acme", is_published=False)))["Soon"]
+    at = clock.now()
+    async with database.transaction() as session:
+        await service.publish(session, item, channel_id=stocked.channel_id, at=at + timedelta(hours=1))
+    sizes = []
+    for hours in (0, 2):
+        with time_machine.travel(at + timedelta(hours=hours), tick=False):
+            _, size = await _asked(database, wish(stocked), memory)
+            sizes.append(size)
+
+    assert sizes == [4, 5]
+
+
+async def test_of_a_wide_list_shoppers_may_be_told_what_was_right_a_moment_ago_and_staff_never(
+    database: Database, stocked: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories, "WIDE", 3)
+    monkeypatch.setattr(memories, "PATIENCE", 1e9)
+    memory = Memory()
+    shopper, staff, narrow = wish(stocked), wish(stocked, sees_hidden=True), wish(stocked, "", VENDOR)
+    for asked in (shopper, staff, narrow):
+        await _asked(database, asked, memory)
+    await fill(database, stocked, Item("New", "Acme"))
+
+    counted = [await _asked(database, asked, memory) for asked in (shopper, staff, narrow)]
+
+    assert [size for _, size in counted] == [4, 11, 3]
+    assert [sum(found.available.values()) for found, _ in counted] == [4, 11, 3]
 
 
 def told(found: Facets) -> dict[str, dict[str, int]]:

@@ -181,9 +181,14 @@ async def test_a_list_with_facets_takes_six_statements(
     await api.execute(LISTING)
 
     reply = await api.execute(LISTING, arguments)
+    again = await api.execute(LISTING, arguments)
+    await fill(api.server.database, stocked, Item("Vest", "Acme", "Clothes", ("Summer sale",), ("Red",), 2500))
+    after_a_change = await api.execute(LISTING, arguments)
 
     assert reply.data["products"]["nodes"]
-    assert reply.statements == statements
+    assert again.data == reply.data
+    assert len(after_a_change.data["products"]["nodes"]) == len(reply.data["products"]["nodes"]) + 1
+    assert [one.statements for one in (reply, again, after_a_change)] == [statements] * 3
 
 
 async def test_products_that_are_made_and_changed_in_the_api_are_found_at_once(api: Api, stocked: Shop) -> None:

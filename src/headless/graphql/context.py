@@ -13,12 +13,15 @@ import strawberry
 from strawberry.types.base import has_object_definition
 
 from headless.accounts.rules import ANONYMOUS, Actor, Permission
+from headless.cart.events import CartChanged
 from headless.catalog.queries import Eye
-from headless.catalog.search.facets import Memory
+from headless.catalog.search.memory import Memory
 from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.graphql.markets import KnownChannels
+from headless.inventory.events import InventoryChanged, StockRequestServed, TransferChanged
+from headless.orders.events import OrderPlaced, OrderStatusChanged, OrderUpdated
 from headless.payments.service import Providers
 from headless.platform import clock, idempotency
 from headless.platform.crypto import Signer
@@ -32,8 +35,18 @@ from headless.platform.storage import Storage
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 from headless.shop.rules import fallbacks
+from headless.teamwork.events import ChecklistItemChanged, ChecklistItemTicked, CommentAdded, CommentChanged
 
 WRITTEN = "The change was made, but the server is too busy to show it."
+
+COUNTLESS = frozenset(
+    fact.topic
+    for fact in (
+        *(CartChanged, ChecklistItemChanged, ChecklistItemTicked, CommentAdded, CommentChanged, InventoryChanged),
+        *(OrderPlaced, OrderStatusChanged, OrderUpdated, StockRequestServed, TransferChanged),
+    )
+)
+"""What may happen as often as it likes: no list of products gets longer or shorter by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,8 @@ class Server:
     storage: Storage
     studio: Studio
     channels: KnownChannels = field(default_factory=KnownChannels)
-    facets: Memory = field(default_factory=Memory)
-    """What was counted of wide lists."""
+    counted: Memory = field(default_factory=lambda: Memory(besides=COUNTLESS))
+    """What was counted of lists of products."""
 
     @property
     def terms(self) -> Terms:

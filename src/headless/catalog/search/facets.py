@@ -35,6 +35,7 @@ from headless.catalog.models import listings, products
 from headless.catalog.search import index, rules
 from headless.catalog.search.filters import Has, Metafield
 from headless.catalog.search.lists import Wish
+from headless.catalog.search.memory import WIDE, Memory, has_moved
 from headless.catalog.search.models import facets, product_facets
 from headless.platform.db import Session
 
@@ -71,10 +72,9 @@ class Facets:
     others: Sequence[Facet]
 
 
-WIDE = 10_000
-"""Products from which on a list's counts are remembered for a while."""
-REMEMBERED_SECONDS = 60.0
-MOST_REMEMBERED = 512
+MOST_ROWS = 2**62
+STATE = "state"
+"""The key under which the statement says at which state of the log it counted."""
 SIZE = "size"
 """The key under which a part says how many products it has."""
 
@@ -90,70 +90,70 @@ class Part:
     @property
     def key(self) -> object:
         """Equal for the same question, whenever it is asked."""
-        wish = self.wish
-        who = (wish.eye.channel_id, wish.eye.sees_hidden)
-        place = (wish.collection_id, wish.category_path)
-        return (*who, *place, wish.query, frozenset(wish.filters), wish.currency, self.only, self.besides)
+        return (*self.wish.key, self.only, self.besides)
 
     def counts(self, key: str) -> bool:
         return key == self.only if self.only is not None else key not in self.besides
 
 
-class Memory:
-    """What was counted of wide lists in this process, for a minute: to count them takes long, and changes little.
-
-    Lists of up to 10,000 products are counted each time.
-    """
-
-    def __init__(self) -> None:
-        self._counted: dict[object, tuple[float, Sequence[Any]]] = {}
-
-    def get(self, part: Part) -> Sequence[Any] | None:
-        at, rows = self._counted.get(part.key, (0.0, None))
-        return rows if monotonic() - at < REMEMBERED_SECONDS else None
-
-    def put(self, part: Part, rows: Sequence[Any]) -> None:
-        if any(row.key == SIZE and row.count > WIDE for row in rows):
-            self._counted.pop(part.key, None)
-            while len(self._counted) >= MOST_REMEMBERED:
-                self._counted.pop(next(iter(self._counted)))
-            self._counted[part.key] = (monotonic(), rows)
-
-
 async def of(session: Session, wish: Wish, memory: Memory | None = None) -> Facets:
-    """Count, in one statement, what is in a list by each of its facets; what is remembered isn't counted again."""
-    memory = memory or Memory()
+    """Tell, in at most one statement, what is in a list by each of its facets."""
     chosen = tuple(sorted({one.key for one in wish.filters}))
     parts = [Part(wish, None, chosen)]
     parts += [Part(replace(wish, filters=tuple(one for one in wish.filters if one.key != key)), key) for key in chosen]
-    known = {part.key: memory.get(part) for part in parts}
-    new = [part for part in parts if known[part.key] is None]
-    if new:
-        statement = union_all(*(count for nth, part in enumerate(new) for count in _counts(session, part, nth)))
-        rows = (await session.execute(statement)).all()
-        for nth, part in enumerate(new):
-            mine = [row for row in rows if row.part == nth]
-            memory.put(part, mine)
-            known[part.key] = mine
-    return _told([row for part in parts for row in known[part.key] or ()], wish)
+    counted = await _counted_parts(session, parts, memory or Memory(), is_patient=not wish.eye.sees_hidden)
+    return _told([row for rows in counted for row in rows], wish)
 
 
-def _counts(session: Session, part: Part, nth: int) -> list[Select[Any]]:
+async def _counted_parts(
+    session: Session, parts: Sequence[Part], memory: Memory, *, is_patient: bool
+) -> list[Sequence[Any]]:
+    """The counts of each part: those that are known, else counted if the statement finds that something changed."""
+    kept = [memory.recall(part.key) for part in parts]
+    if all(one is not None and is_patient and one.is_recent for one in kept):
+        return [one.rows for one in kept if one is not None]
+    state = memory.state()
+    counts = [
+        count
+        for nth, (part, one) in enumerate(zip(parts, kept, strict=True))
+        for count in _counts(session, part, nth, has_moved(one, state))
+    ]
+    began = monotonic()
+    rows: Sequence[Any] = (await session.execute(union_all(_state(state), *counts))).all()
+    seconds = monotonic() - began
+    now = next(memory.learn(row.count, row.value) for row in rows if row.key == STATE)
+    found: list[Sequence[Any]] = []
+    for nth, (part, one) in enumerate(zip(parts, kept, strict=True)):
+        if one is not None and one.state == now:
+            found.append(one.rows)
+            continue
+        mine = [row for row in rows if row.part == nth]
+        size = next(int(row.count) for row in mine if row.key == SIZE)
+        memory.keep(part.key, now, size=size, seconds=seconds, rows=mine)
+        found.append(mine)
+    return found
+
+
+def _state(state: CTE) -> Select[Any]:
+    """The state that was counted at, and how far the log is."""
+    columns = _row(STATE, state.c.now, cast(state.c.head, BigInteger))
+    return select(*columns, literal_column("-1", Integer).label("part")).select_from(state)
+
+
+def _counts(session: Session, part: Part, nth: int, is_asked: ColumnElement[bool]) -> list[Select[Any]]:
     conditions = (part.wish.eye.sees(), part.wish.conditions(session))
     joined = products.join(listings, part.wish.eye.listed)
-    hits = (
-        select(products.c.id, listings.c.is_available, listings.c.min_amount)
-        .select_from(joined)
-        .where(*conditions)
-        .cte(f"hits_{nth}")
-    )
-    is_wide = _is_wide(hits)
-    # SQLite gathers a list before it looks whether anybody needs it: the list itself has to say that it isn't needed.
-    rest = select(products.c.id).select_from(joined).where(is_wide, not_(func.coalesce(and_(*conditions), false())))
+    hits = _only_if(
+        is_asked,
+        select(products.c.id, listings.c.is_available, listings.c.min_amount).select_from(joined).where(*conditions),
+    ).cte(f"hits_{nth}")
+    is_wide = _is_wide(hits, nth)
+    others = not_(func.coalesce(and_(*conditions), false()))
+    rest = _only_if(is_wide, select(products.c.id).select_from(joined).where(others))
     counts = [_size(hits)]
     if part.only not in {rules.AVAILABLE, rules.PRICE}:
         counts.append(_values(part, _Sets(hits, rest.cte(f"rest_{nth}"), is_wide, index.is_sqlite(session))))
-        counts.append(_metafields(part, hits))
+        counts.append(_metafields(part, hits, is_asked))
     if part.counts(rules.AVAILABLE):
         counts.append(_availability(hits))
     if part.counts(rules.PRICE):
@@ -171,11 +171,17 @@ class _Sets:
     is_sqlite: bool
 
 
-def _is_wide(hits: CTE) -> ColumnElement[bool]:
+def _only_if(condition: ColumnElement[bool], selection: Select[Any]) -> Select[Any]:
+    """Have a selection carried out or not. By a limit: conditions of a scan are only looked at row by row on SQLite."""
+    return selection.limit(case((condition, literal(MOST_ROWS, BigInteger)), else_=literal(0, BigInteger)))
+
+
+def _is_wide(hits: CTE, nth: int) -> ColumnElement[bool]:
     """Whether a list is wide, and has most of the shop's products."""
     size = select(func.count()).select_from(hits).scalar_subquery()
     whole = select(func.count()).select_from(products).scalar_subquery()
-    return case((size > WIDE, 2 * size > whole), else_=false())
+    wide = select(case((size > WIDE, 2 * size > whole), else_=false()).label("is_wide")).cte(f"wide_{nth}")
+    return select(wide.c.is_wide).scalar_subquery()
 
 
 def _counted(sets: _Sets, which: ColumnElement[bool]) -> Subquery:
@@ -186,12 +192,11 @@ def _counted(sets: _Sets, which: ColumnElement[bool]) -> Subquery:
         # Products first, their values then: SQLite thinks that it is the other way round, and reads all values.
         id_ = literal_column(f"+{some.name}.id", some.c.id.type) if sets.is_sqlite else some.c.id
         of = some.join(product_facets, c.product_id == id_)
-        return select(c.facet_id, (sign * func.count()).label("n")).select_from(of).group_by(c.facet_id)
+        return select(c.facet_id, (sign * func.count()).label("n")).select_from(of).where(which).group_by(c.facet_id)
 
     whole = select(c.facet_id, func.count().label("n")).where(which).group_by(c.facet_id)
-    parts = union_all(
-        whole.where(sets.is_wide), within(sets.rest, -1).where(sets.is_wide), within(sets.hits, 1).where(~sets.is_wide)
-    ).subquery()
+    ways = ((sets.is_wide, whole), (sets.is_wide, within(sets.rest, -1)), (~sets.is_wide, within(sets.hits, 1)))
+    parts = union_all(*(_only_if(condition, way).subquery().select() for condition, way in ways)).subquery()
     total = func.sum(parts.c.n)
     return select(parts.c.facet_id, total.label("count")).group_by(parts.c.facet_id).having(total > 0).subquery()
 
@@ -214,7 +219,7 @@ def _values(part: Part, sets: _Sets) -> Select[Any]:
     )
 
 
-def _metafields(part: Part, hits: CTE) -> Select[Any]:
+def _metafields(part: Part, hits: CTE, is_asked: ColumnElement[bool]) -> Select[Any]:
     """Count filterable metafields; those without a public definition only for staff. The label is their JSON."""
     m, d = metafields.c, definitions.c
     key = literal(rules.METAFIELD, Text) + d.namespace + "." + d.key
@@ -233,7 +238,7 @@ def _metafields(part: Part, hits: CTE) -> Select[Any]:
     )
     if not part.wish.eye.sees_hidden:
         counted = counted.where(d.is_public)
-    c = counted.subquery().c
+    c = _only_if(is_asked, counted).subquery().c
     place = func.row_number().over(partition_by=c.key, order_by=(c.count.desc(), c.value))
     of_key: ColumnElement[bool] = c.key == part.only if part.only else c.key.not_in(part.besides)
     ranked = select(c.key, c.value, c.name, c.label, c.count, place.label("place")).where(of_key).subquery().c

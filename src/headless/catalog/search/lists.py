@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, func, literal_column, select, true, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 
 from headless.catalog.categories.models import categories
 from headless.catalog.categories.queries import below
@@ -15,6 +28,7 @@ from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import Eye, ProductSortKey, visible_products
 from headless.catalog.search import filters, index, spelling, text
 from headless.catalog.search.filters import Filter
+from headless.catalog.search.memory import Memory, has_moved
 from headless.catalog.search.models import documents
 from headless.catalog.search.parsing import Query
 from headless.catalog.search.text import Language
@@ -47,6 +61,12 @@ class Wish:
     collection_id: UUID | None = None
     category_path: str | None = None
     """Of a category: products of all below it belong to it, too."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for the same wish, whenever it is made."""
+        who = (self.eye.channel_id, self.eye.sees_hidden)
+        return (*who, self.currency, self.query, frozenset(self.filters), self.collection_id, self.category_path)
 
     def language(self, session: Session) -> Language:
         return Language(index.is_sqlite(session), self.currency)
@@ -88,8 +108,9 @@ async def page(
     *,
     sort: ProductSortKey | None = None,
     is_reversed: bool = False,
+    memory: Memory | None = None,
 ) -> Page:
-    """Read one page of visible products.
+    """Read one page of visible products; in `memory` it is kept how many there are in all, once that was asked.
 
     Without a sort: the best hits first where words are asked for, else a collection's own order, else by id. Where
     words lead to nothing, those that were probably meant are looked for; the cursors remember them.
@@ -97,24 +118,41 @@ async def page(
     corrections = _corrections(window)
     if corrections and wish.query is not None:
         wish = replace(wish, query=wish.query.corrected(corrections))
-    found = await _fetch(session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections)
+    found = await _fetch(
+        session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, memory=memory
+    )
     is_first = window.after is None and window.before is None
     if not found.rows and window.limit and is_first and wish.query is not None and wish.query.has_words:
         corrections = await spelling.meant(session, wish.query)
         if corrections:
             wish = replace(wish, query=wish.query.corrected(corrections))
-            found = await _fetch(session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections)
+            found = await _fetch(
+                session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, memory=memory
+            )
     return Page(found, wish)
 
 
-async def count(session: Session, wish: Wish) -> int:
+async def count(session: Session, wish: Wish, memory: Memory | None = None) -> int:
     """How many visible products a list has in all."""
     counted = (
         select(func.count())
         .select_from(products.join(listings, wish.eye.listed))
         .where(wish.eye.sees(), wish.conditions(session))
     )
-    return int(await session.scalar(counted) or 0)
+    if memory is None:
+        return int(await session.scalar(counted) or 0)
+    kept = memory.recall(wish.key)
+    if kept is not None and kept.is_recent and not wish.eye.sees_hidden:
+        return kept.size
+    state = memory.state()
+    size = case((has_moved(kept, state), counted.scalar_subquery()))
+    began = monotonic()
+    row = (await session.execute(select(state.c.head, state.c.now, size.label("size")))).one()
+    now = memory.learn(row.head, row.now)
+    if kept is not None and kept.state == now:
+        return kept.size
+    memory.keep(wish.key, now, size=row.size, seconds=monotonic() - began)
+    return int(row.size)
 
 
 async def _fetch(
@@ -125,6 +163,7 @@ async def _fetch(
     sort: ProductSortKey | None,
     is_reversed: bool,
     corrections: spelling.Meant,
+    memory: Memory | None,
 ) -> pages.Slice:
     has_words = wish.query is not None and wish.query.has_words
     if sort is ProductSortKey.RELEVANCE or (sort is None and has_words):
@@ -134,7 +173,7 @@ async def _fetch(
     name = sort.value if sort is not None else COLLECTION if wish.collection_id is not None else ProductSortKey.ID.value
     name += f"{CORRECTED}{spelling.written(corrections)}" if corrections else ""
     if sort is ProductSortKey.RELEVANCE and wish.query is not None:
-        return await _by_relevance(session, wish, window, name=name, is_reversed=is_reversed)
+        return await _by_relevance(session, wish, window, name=name, is_reversed=is_reversed, memory=memory)
     if sort is None and wish.collection_id is not None:
         member = collection_products.c
         selection = selection.join(collection_products, member.product_id == products.c.id)
@@ -149,12 +188,12 @@ async def _fetch(
         selection.where(wish.conditions(session)),
         order=order,
         window=window,
-        count=lambda session: count(session, wish),
+        count=lambda session: count(session, wish, memory),
     )
 
 
 async def _by_relevance(
-    session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool
+    session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool, memory: Memory | None
 ) -> pages.Slice:
     """Read the best hits: of each rank no more than the page may need, so that it costs no more where many are."""
     assert wish.query is not None  # noqa: S101 - the caller looked
@@ -192,7 +231,7 @@ async def _by_relevance(
         ranks.append(hits.subquery().select())
 
     async def counted(session: Session) -> int:
-        return await count(session, wish)
+        return await count(session, wish, memory)
 
     if not ranks:
         return pages.Slice([], [], has_next=False, has_previous=window.after is not None, count=counted)

@@ -477,6 +477,8 @@ async def product_page(
     info: Info, wish: Wish, wanted: Window, *, sort: ProductSortKey | None, is_reversed: bool
 ) -> ProductConnection:
     async with info.context.reading() as session:
-        found = await lists.page(session, wish, wanted, sort=sort, is_reversed=is_reversed)
+        found = await lists.page(
+            session, wish, wanted, sort=sort, is_reversed=is_reversed, memory=info.context.server.counted
+        )
     await prefetch(info, found.slice.rows)
     return ProductConnection(slice=found.slice, wish=found.wish)

@@ -7,8 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
+from headless.catalog.events import ProductUpdated
+from headless.catalog.models import products
 from headless.operations.catalog import listings, search
 from headless.operations.catalog.check import WHOLE, Check, Finding, Problem
+from headless.platform import outbox
 from headless.platform.db import Database
 
 CHECKS: tuple[Check, ...] = (*search.CHECKS, *listings.CHECKS)
@@ -41,12 +44,14 @@ async def find_all(
 
 
 async def repair(database: Database, found: Sequence[Finding]) -> None:
-    """Write anew what was found to differ, each batch in a transaction of its own."""
+    """Write anew what was found to differ, each batch in a transaction of its own, and tell what knew it otherwise."""
     for finding in found:
         keys = [problem.id for problem in finding.problems]
         for start in range(0, len(keys), BATCH):
             async with database.transaction(patience=PATIENCE) as session:
                 await finding.check.repair(session, keys[start : start + BATCH])
+                if finding.check.of is products.c.id:
+                    outbox.record(session, *(ProductUpdated(key) for key in keys[start : start + BATCH]))
 
 
 async def _batches(database: Database, column: ColumnElement[UUID]) -> AsyncIterator[list[UUID]]:
