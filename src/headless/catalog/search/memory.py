@@ -48,8 +48,8 @@ class Memory:
     """What was counted in this process, for as long as nothing happens that may change it.
 
     Whoever counts asks in the same statement for the state of the log, so both are of one moment. Facts of the topics
-    `besides` change no count. Metafields' definitions and publications that begin or end by themselves belong to the
-    state, too: nobody records a fact in the moment when they do.
+    `besides` change no count. Metafields' definitions belong to the state, too. While a publication begins or ends by
+    itself nothing is kept: nobody records a fact in the moment when it does.
     """
 
     def __init__(self, besides: Collection[str] = ()) -> None:
@@ -87,8 +87,9 @@ class Memory:
             select(func.coalesce(cast(what, Text), "-")).select_from(definitions).scalar_subquery()
             for what in (func.count(), func.sum(d.version), func.max(d.updated_at))
         ]
-        few = case((unnumbered <= MOST_UNNUMBERED, cast(pending, Text)))
-        parts: list[ColumnElement[Any]] = [cast(begun, Text), few, cast(due, Text), *defined]
+        # While a publication is due, another end of it may come before the worker has noted this one: nothing is kept.
+        few = case((and_(unnumbered <= MOST_UNNUMBERED, due == 0), cast(pending, Text)))
+        parts: list[ColumnElement[Any]] = [cast(begun, Text), few, *defined]
         now = parts[0]
         for part in parts[1:]:
             now = now + " " + part
