@@ -12,13 +12,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
+from headless.cli.running import Stop, run
+from headless.platform import db
+from headless.platform.db import Database
+from headless.settings import Settings
 from tests.plugin_servers import needs_postgres
 
 CSV = Path(__file__).parent / "merchandising" / "csv"
@@ -180,6 +184,30 @@ def test_unknown_database_is_told_in_one_line(data_dir: Path) -> None:
 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.endswith('can\'t be reached: database "nowhere" does not exist. Check HEADLESS_DATABASE_URL.\n')
+
+
+@pytest.mark.parametrize("is_translated", [True, False])
+def test_statement_that_took_too_long_is_told_as_that(is_translated: bool) -> None:
+    settings = Settings(database_url=needs_postgres())
+
+    async def wait() -> None:
+        database = Database(settings.database)
+        try:
+            async with database.reading() as session:
+                await session.execute(text("SET LOCAL statement_timeout = '10ms'"))
+                with db.translated() if is_translated else nullcontext():
+                    await session.execute(text("SELECT pg_sleep(5)"))
+        finally:
+            await database.close()
+
+    with pytest.raises(Stop) as stopped:
+        run(wait(), settings)
+
+    assert re.fullmatch(
+        r"The database postgresql\+asyncpg://\S+ took too long: canceling statement due to statement timeout\. "
+        r"What was done before is kept; try again\.",
+        str(stopped.value),
+    )
 
 
 def test_file_that_is_no_database_is_told_in_one_line(data_dir: Path, tmp_path: Path) -> None:

@@ -211,3 +211,25 @@ async def test_a_generated_catalog_grows_to_its_size_and_is_in_order(database: D
     assert await problems(database) == {}
     async with database.reading() as session:
         assert len((await session.execute(select(products.c.id))).all()) == 8
+
+
+async def test_a_database_learns_how_much_there_is_while_a_catalog_is_generated(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generated, "CHUNK", 1)
+    monkeypatch.setattr(generated, "TIDIED_FROM", 2)
+
+    def fail_at_fifth(now: generated.Progress) -> None:
+        if now.done == 5:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await generated.grow(database, 100, on_progress=fail_at_fifth)
+
+    known = (
+        "SELECT substr(stat, 1, instr(stat, ' ') - 1) FROM sqlite_stat1 WHERE tbl = 'product'"
+        if database.is_sqlite
+        else "SELECT cast(reltuples AS integer)::text FROM pg_class WHERE relname = 'product'"
+    )
+    async with database.reading() as session:
+        assert set(await session.scalars(text(known))) == {"4"}

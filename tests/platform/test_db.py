@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from headless.platform import db
 from headless.platform.db import Database, Tally
 from headless.platform.errors import Unavailable
 from headless.platform.outbox import log_heads
+from headless.settings import Settings
+from tests.plugin_servers import needs_postgres
 
 
 async def position(database: Database) -> int:
@@ -19,6 +21,14 @@ async def position(database: Database) -> int:
 async def test_migrated_database_has_its_log_head(database: Database) -> None:
     async with database.reading() as session:
         assert [tuple(row) for row in await session.execute(select(log_heads))] == [(1, 0)]
+
+
+async def test_postgres_compiles_no_statement_of_ours() -> None:
+    database = Database(Settings(database_url=needs_postgres()).database)
+
+    async with database.reading() as reading, database.transaction() as writing:
+        assert [await session.scalar(text("SHOW jit")) for session in (reading, writing)] == ["off", "off"]
+    await database.close()
 
 
 async def test_exception_rolls_everything_back(database: Database) -> None:

@@ -24,6 +24,8 @@ NEWER = "The database is newer than this headless. Install the version that migr
 DRIVERS = ("aiosqlite", "asyncpg")
 REFUSALS = ("08", "28", "3D", "53", "57P")
 """Classes of PostgreSQL's error codes: connection, authorization, unknown database, no resources, shutdown."""
+TOO_LONG = ("55P03", "57014")
+"""PostgreSQL: a statement waited too long for a lock, or was ended because it ran too long."""
 BEHIND = "The database isn't migrated to this version. Run `headless migrate`."
 
 
@@ -88,23 +90,25 @@ def _line_about(error: Exception, settings: Settings) -> str | None:
             return f"The database's driver {error.name} isn't installed. Run `pip install {error.name}`."
         case OSError() if error.filename:
             return f"{error.filename} can't be used: {error.strerror}."
-        case DBAPIError() if not _is_about_connecting(error):
+        case DBAPIError() if not _is_about_the_database(error):
             return None
         case Unavailable() | DBAPIError() | OSError():
             reason = _root(error)
             text = " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
+            if getattr(reason, "sqlstate", None) in TOO_LONG:
+                return f"The database {shown(settings)} took too long: {text}. What was done before is kept; try again."
             return f"The database {shown(settings)} can't be reached: {text}. Check HEADLESS_DATABASE_URL."
         case _:
             return None
 
 
-def _is_about_connecting(error: DBAPIError) -> bool:
-    """Tell an unknown database, a wrong password or a server that is down from a fault of a statement."""
+def _is_about_the_database(error: DBAPIError) -> bool:
+    """Tell an unknown database, a wrong password, a server that is down or too slow from a fault of a statement."""
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         # What SQLite says of a file it can't open, that is locked, or that is no database.
         return any(words in str(error.orig) for words in ("unable to open", "is locked", "not a database"))
-    return str(state).startswith(REFUSALS)
+    return str(state).startswith(REFUSALS + TOO_LONG)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -29,6 +29,9 @@ ACTOR: Final = "generator"
 CHUNK: Final = 250
 """Products that one transaction makes."""
 PATIENCE: Final = 30.0
+TIDIED_FROM: Final = 1_000
+"""Products from which on the database learns, whenever there are twice as many, what is in its tables: not every
+server looks by itself, and one that takes them for empty chooses ways that take longer and longer."""
 HANDLE: Final = "generated-{number:07d}"
 MOST: Final = 5_000_000
 OF_ONE_VENDOR: Final = 50
@@ -82,7 +85,7 @@ async def grow(database: Database, total: int, *, on_progress: Callable[[Progres
         places = await inventory_queries.location_page(session, pages.Window(limit=pages.MAXIMUM))
         done = await _made(session)
     location_id = next(place.id for place in places.rows if place.is_active)
-    before = done
+    before = tidied = done
     on_progress(Progress(done, total))
     while done < total:
         numbers = range(done + 1, min(done + CHUNK, total) + 1)
@@ -90,6 +93,9 @@ async def grow(database: Database, total: int, *, on_progress: Callable[[Progres
             await _make(session, numbers, channel, location_id)
         done = numbers[-1]
         on_progress(Progress(done, total))
+        if done >= max(TIDIED_FROM, 2 * tidied) and done < total:
+            await search.tidy(database)
+            tidied = done
     if done > before:
         await search.tidy(database)
     return max(0, total - before)

@@ -67,6 +67,8 @@ class Database:
                     "statement_timeout": "15000",
                     "lock_timeout": "8000",
                     "idle_in_transaction_session_timeout": "30000",
+                    # Compiling our longer statements takes several times as long as running them.
+                    "jit": "off",
                     "application_name": "headless",
                 },
             }
