@@ -95,9 +95,10 @@ def _line_about(error: Exception, settings: Settings) -> str | None:
         case Unavailable() | DBAPIError() | OSError():
             reason = _root(error)
             text = " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
+            what, advice = "can't be reached", "Check HEADLESS_DATABASE_URL."
             if getattr(reason, "sqlstate", None) in TOO_LONG:
-                return f"The database {shown(settings)} took too long: {text}. What was done before is kept; try again."
-            return f"The database {shown(settings)} can't be reached: {text}. Check HEADLESS_DATABASE_URL."
+                what, advice = "took too long", "What was done before is kept; try again."
+            return f"The database {shown(settings)} {what}: {text}. {advice}"
         case _:
             return None
 
