@@ -60,6 +60,14 @@ def was_told(listing: Record) -> bool:
     return bool(listing.is_published and (listing.turns_at is None or listing.turns_at == listing.unpublish_at))
 
 
+async def is_asked_for(session: Session, product_id: UUID) -> bool:
+    """Whether a product is published in a channel, or is to be, whatever its status."""
+    c = listings.c
+    has_not_ended = or_(c.unpublish_at.is_(None), c.unpublish_at > clock.now())
+    wanted = select(c.channel_id).where(c.product_id == product_id, c.is_published, has_not_ended).limit(1)
+    return (await session.execute(wanted)).first() is not None
+
+
 async def publications_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Record]]:
     """The listings of products in every channel."""
     c = listings.c

@@ -112,7 +112,8 @@ async def _made(session: Session) -> int:
 
 
 async def _make(session: Session, numbers: Sequence[int], channel: Record, location_id: UUID) -> None:
-    made = await service.create_products(session, [product(number) for number in numbers], channel=channel, actor=ACTOR)
+    new = [product(number) for number in numbers]
+    made = await service.create_products(session, new, channel=channel, actor=ACTOR, is_forced=True)
     stock: list[Change] = []
     for number, one in zip(numbers, made, strict=True):
         if not isinstance(one, MadeProduct):

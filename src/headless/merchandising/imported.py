@@ -217,17 +217,24 @@ async def update(session: Session, product_id: UUID, item: ImportedProduct, term
             else []
         )
     beside = [await catalog.replace_media(session, product_id, found.images)] if found.has_new_images else []
+    if found.is_turned and not _is_shown(item):  # first: what is hidden here doesn't come before shoppers by its status
+        await service.unpublish(session, product_id, channel_id=terms.channel.id)
     if found.columns or found.has_new_images:
         await service.update_product(
             session, product_id, expected_version=product.version, changes=found.columns, actor=ACTOR, beside=beside
         )
     if found.is_turned and _is_shown(item):
-        await service.publish(session, product_id, channel_id=terms.channel.id, actor=ACTOR)
-    elif found.is_turned:
-        await service.unpublish(session, product_id, channel_id=terms.channel.id)
+        await _publish(session, product_id, terms)
     fresh = {key: variant for key, variant in zip(new_ids, found.new, strict=True) if variant.quantity}
     await _stock(session, {**fresh, **found.counted}, item, terms)
     return True
+
+
+async def _publish(session: Session, product_id: UUID, terms: Terms) -> None:
+    try:
+        await service.publish(session, product_id, channel_id=terms.channel.id, actor=ACTOR)
+    except Refused as refused:
+        raise Refused([refusal.at("published") for refusal in refused.refusals]) from None
 
 
 async def _stock(

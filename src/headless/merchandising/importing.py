@@ -264,9 +264,11 @@ COLUMNS: Final[Mapping[str, str]] = {
     "handle": "Handle",
     "options": "Option1 Name",
     "price": "Variant Price",
+    "published": "Published",
     "quantity": "Variant Inventory Qty",
     "selectedOptions": "Option1 Value",
     "sku": "Variant SKU",
+    "status": "Status",
     "title": "Title",
     "weightGrams": "Variant Grams",
 }

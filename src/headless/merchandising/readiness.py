@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, func, select, true
 
-from headless.catalog import history
-from headless.catalog import service as catalog
 from headless.catalog.kinds import MediaKind, MediaStatus
 from headless.catalog.models import media, products, variants
-from headless.merchandising import service
 from headless.platform.columns import any_of
-from headless.platform.db import Record, Session
+from headless.platform.db import Session
 from headless.platform.errors import Refused
 from headless.pricing.models import prices
 from headless.shop.models import channels
-from headless.teamwork import checklist, revisions, rules
+from headless.teamwork import checklist, rules
 from headless.teamwork.errors import ChecklistIncomplete
-from headless.teamwork.rules import Answer, Change, PageFacts
+from headless.teamwork.rules import Answer, PageFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +54,30 @@ async def readiness_by_product(session: Session, keys: Sequence[UUID]) -> Mappin
     }
 
 
-async def publish(
-    session: Session,
-    product_id: UUID,
-    *,
-    channel: Record,
-    at: datetime | None,
-    until: datetime | None,
-    actor: str,
-    is_forced: bool,
-) -> None:
-    """Publish a product that has what the checklist requires of it now, even if it is shown only later.
-
-    Forced, it is published anyhow, and its history says so. Raises what `service.publish` does, and `Refused` with
-    one `ChecklistIncomplete` for each thing that is missing.
-    """
-    before = await catalog.locked_product(session, product_id)
-    unmet = (await readiness_by_product(session, [product_id]))[product_id].unmet
-    if unmet and not is_forced:
-        raise Refused([_missing(answer) for answer in unmet])
-    await service.publish(session, product_id, channel_id=channel.id, at=at, until=until, actor=actor)
-    if unmet:
-        forced = Change("checklist", None, {"forcedIn": channel.handle, "unmet": [one.item.title for one in unmet]})
-        current = await catalog.locked_product(session, product_id)
-        if current.version == before.version:
-            await history.change_product(session, current, {}, actor=actor, beside=[forced])
-        else:
-            revisions.add(session, "product", product_id, forced)
+async def is_anything_required(session: Session) -> bool:
+    """Whether the checklist can refuse a product at all."""
+    return any(row.is_required for row in await checklist.all_items(session))
 
 
-def _missing(answer: Answer) -> ChecklistIncomplete:
-    message = f"{answer.item.title}: {answer.hint} Or publish it by force, with the permission WRITE_SETTINGS."
-    return ChecklistIncomplete(message, field=("id",))
+async def unmet_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, list[Answer]]:
+    """The one judge of products that come before shoppers: those that lack something required, with what it is."""
+    if not await is_anything_required(session):
+        return {}
+    found = await readiness_by_product(session, keys)
+    return {key: ready.unmet for key, ready in found.items() if ready.unmet}
+
+
+def incomplete(unmet: Sequence[Answer], field: str) -> Refused:
+    """Refuse a product for all that is missing."""
+    return Refused(
+        [
+            ChecklistIncomplete(
+                f"{one.item.title}: {one.hint} Or publish it by force, with the permission WRITE_SETTINGS.",
+                field=(field,),
+            )
+            for one in unmet
+        ]
+    )
 
 
 async def _facts_by_product(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, PageFacts]:

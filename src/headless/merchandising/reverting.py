@@ -12,7 +12,7 @@ from headless.catalog.categories.models import categories
 from headless.catalog.errors import OptionsInUse
 from headless.merchandising import service
 from headless.platform.db import Session
-from headless.platform.errors import InvalidInput, NotFound, Taken
+from headless.platform.errors import InvalidInput, NotFound, Refused, Taken
 from headless.teamwork import revisions
 
 
@@ -24,7 +24,8 @@ async def revert_product(
     So do the order and the alt texts of pictures that are still there. Variants, prices, stock, metafields,
     translations and publication stay.
 
-    Raises `NotFound`, `StaleObject`, `VersionUnknown`, `InvalidInput`, `Taken` or `OptionsInUse`.
+    Raises `NotFound`, `StaleObject`, `VersionUnknown`, `InvalidInput`, `Taken`, `OptionsInUse` or
+    `Refused` with what the checklist misses in what would come before shoppers again.
     """
     current = await catalog.locked_product(session, product_id)
     if current.version != expected_version:
@@ -48,6 +49,8 @@ async def revert_product(
         if refusal.field != ("options",):
             raise
         raise OptionsInUse(field=("toVersion",)) from None
+    except Refused as refused:
+        raise Refused([refusal.at("toVersion") for refusal in refused.refusals]) from None
 
 
 async def _check_category(session: Session, category_id: object) -> None:

@@ -10,18 +10,21 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from headless.catalog import history, publication
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog import variants as catalog_variants
 from headless.catalog.events import ProductUpdated
+from headless.catalog.models import ProductStatus
 from headless.catalog.service import ImageDraft, PlannedProduct, ProductDraft, option_rows
 from headless.catalog.variants import PlannedVariants, VariantDraft, VariantGroup
 from headless.inventory import ledger
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
 from headless.inventory.events import StockChanged
-from headless.platform import money, outbox
-from headless.platform.db import Record, Session
+from headless.merchandising import amounts, readiness
+from headless.platform import outbox
+from headless.platform.db import Record, Session, savepoint
 from headless.platform.errors import InvalidInput, Refusal, Refused
 from headless.pricing import queries as pricing_queries
 from headless.pricing import service as pricing
@@ -79,6 +82,10 @@ class VariantChange:
     compare_at_price: Decimal | Unset | None = UNSET
 
 
+class _Unready(Exception):
+    """Some of the new products lack what the checklist requires."""
+
+
 async def create_product(
     session: Session, draft: ProductDraft, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
 ) -> UUID:
@@ -103,13 +110,41 @@ async def create_product_and_variants(
 
 
 async def create_products(
-    session: Session, new: Sequence[NewProduct], *, channel: Record, actor: str
+    session: Session, new: Sequence[NewProduct], *, channel: Record, actor: str, is_forced: bool = False
 ) -> list[MadeProduct | Refusal | Refused]:
     """Make products in few statements, hidden in every channel but where they are shown.
 
-    Answers for each one what was made, or why it is refused: nothing of a refused one is made. Raises `Taken` when
-    another transaction took a handle or a SKU meanwhile: then nothing is made at all.
+    Answers for each one what was made, or why it is refused: nothing of a refused one is made. One that is to be shown
+    and lacks what the checklist requires is refused unless it is forced. Raises `Taken` when another transaction took
+    a handle or a SKU meanwhile: then nothing is made at all.
     """
+    is_asked = not is_forced and any(wish.is_shown for wish in new) and await readiness.is_anything_required(session)
+    if not is_asked:
+        return await _create_products(session, new, channel=channel, actor=actor)
+    unready: dict[int, Refused] = {}
+    try:
+        async with savepoint(session):
+            made = await _create_products(session, new, channel=channel, actor=actor)
+            shown = {
+                one.product_id: index
+                for index, one in enumerate(made)
+                if isinstance(one, MadeProduct) and new[index].is_shown
+            }
+            unmet = await readiness.unmet_by_product(session, list(shown))
+            unready = {shown[key]: readiness.incomplete(answers, "published") for key, answers in unmet.items()}
+            if unready:
+                raise _Unready
+            return made
+    except _Unready:  # what they are like was only known once they were there: now without them
+        ready = [index for index in range(len(new)) if index not in unready]
+        made = await _create_products(session, [new[index] for index in ready], channel=channel, actor=actor)
+        outcomes: dict[int, MadeProduct | Refusal | Refused] = {**unready, **dict(zip(ready, made, strict=True))}
+        return [outcomes[index] for index in range(len(new))]
+
+
+async def _create_products(
+    session: Session, new: Sequence[NewProduct], *, channel: Record, actor: str
+) -> list[MadeProduct | Refusal | Refused]:
     outcomes: dict[int, MadeProduct | Refusal | Refused] = {}
     priced: dict[int, tuple[Sequence[NewVariant], list[NewPrice]]] = {}
     for index, wish in enumerate(new):
@@ -207,10 +242,27 @@ async def publish(
     at: datetime | None = None,
     until: datetime | None = None,
     actor: str = "system",
+    is_forced: bool = False,
 ) -> None:
-    """Show a product in a channel, as catalog's does; whoever watches its stock or prices hears of it."""
+    """Show a product in a channel, as catalog's does, if it has what the checklist requires now, even if only later.
+
+    Forced, it is published anyhow, and its history says so. Whoever watches its stock or prices hears of it. Raises
+    what catalog's does, and `Refused` with one `ChecklistIncomplete` for each thing that is missing.
+    """
+    before = await catalog.locked_product(session, product_id)
+    unmet = (await readiness.unmet_by_product(session, [product_id])).get(product_id)
+    if unmet and not is_forced:
+        raise readiness.incomplete(unmet, "id")
     changed = await catalog.publish(session, product_id, channel_id=channel_id, at=at, until=until, actor=actor)
     await tell_watchers(session, {product_id: changed})
+    if unmet:
+        channel = await shop_queries.channel_by_id(session, channel_id)
+        forced = Change("checklist", None, {"forcedIn": channel.handle, "unmet": [one.item.title for one in unmet]})
+        current = await catalog.locked_product(session, product_id)
+        if current.version == before.version:
+            await history.change_product(session, current, {}, actor=actor, beside=[forced])
+        else:
+            revisions.add(session, "product", product_id, forced)
 
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
@@ -228,10 +280,22 @@ async def update_product(
     actor: str,
     beside: Sequence[Change] = (),
 ) -> None:
-    """Do what catalog's does; when the status changes, whoever watches its stock or prices hears."""
+    """Do what catalog's does; when the status changes, whoever watches its stock or prices hears.
+
+    A product that becomes active where it is published, or is to be, comes before shoppers: raises `Refused` with one
+    `ChecklistIncomplete` for each thing that the checklist requires and the changed product lacks.
+    """
+    becomes_active = (
+        changes.get("status") == ProductStatus.ACTIVE
+        and (await catalog.locked_product(session, product_id)).status != ProductStatus.ACTIVE
+    )
     await catalog.update_product(
         session, product_id, expected_version=expected_version, changes=changes, actor=actor, beside=beside
     )
+    if becomes_active and await publication.is_asked_for(session, product_id):
+        unmet = (await readiness.unmet_by_product(session, [product_id])).get(product_id)
+        if unmet:
+            raise readiness.incomplete(unmet, "status")
     if "status" in changes:
         channel_ids = [row.id for row in await shop_queries.all_channels(session)]
         await tell_watchers(session, {product_id: channel_ids})
@@ -269,9 +333,9 @@ def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPric
     problems: list[Refusal] = []
     prices: list[NewPrice] = []
     for index, new in enumerate(new_variants):
-        amount = _parsed(new.price, currency, problems, ("variants", index, "price"))
-        compare_at = _parsed(new.compare_at_price, currency, problems, ("variants", index, "compareAtPrice"))
-        _check_order(amount, compare_at, currency, problems, index=index)
+        amount = amounts.parsed(new.price, currency, problems, ("variants", index, "price"))
+        compare_at = amounts.parsed(new.compare_at_price, currency, problems, ("variants", index, "compareAtPrice"))
+        amounts.check_order(amount, compare_at, currency, problems, index=index)
         prices.append(NewPrice(amount or 0, compare_at))
     if problems:
         raise Refused(problems)
@@ -294,13 +358,15 @@ async def _reprice(session: Session, product_id: UUID, changes: Sequence[Variant
         amount: int | None = row.amount if row is not None else None
         compare_at: int | None = row.compare_at_amount if row is not None else None
         if not isinstance(change.price, Unset):
-            amount = _parsed(change.price, currency, problems, ("variants", index, "price"))
+            amount = amounts.parsed(change.price, currency, problems, ("variants", index, "price"))
         elif amount is None:
             message = "The variant has no price in this channel yet: give one."
             problems.append(InvalidInput(message, field=("variants", index, "price")))
         if not isinstance(change.compare_at_price, Unset):
-            compare_at = _parsed(change.compare_at_price, currency, problems, ("variants", index, "compareAtPrice"))
-        _check_order(amount, compare_at, currency, problems, index=index)
+            compare_at = amounts.parsed(
+                change.compare_at_price, currency, problems, ("variants", index, "compareAtPrice")
+            )
+        amounts.check_order(amount, compare_at, currency, problems, index=index)
         new[change.id] = NewPrice(amount or 0, compare_at)
     if problems:
         raise Refused(problems)
@@ -309,43 +375,4 @@ async def _reprice(session: Session, product_id: UUID, changes: Sequence[Variant
     if await pricing.set_prices(session, channel.id, new):
         await ledger.refresh_availability(session, [product_id])
     for variant_id, price in new.items():
-        revisions.add(session, "variant", variant_id, *_price_changes(known.get(variant_id), price, channel))
-
-
-def _price_changes(row: Record | None, price: NewPrice, channel: Record) -> list[Change]:
-    def told(amount: int | None) -> str | None:
-        return None if amount is None else str(money.Money(amount, channel.currency_code))
-
-    old = (told(row.amount), told(row.compare_at_amount)) if row is not None else (None, None)
-    names = (f"price.{channel.handle}", f"compare_at_price.{channel.handle}")
-    new = (told(price.amount), told(price.compare_at_amount))
-    return [Change(*one) for one in zip(names, old, new, strict=True) if one[1] != one[2]]
-
-
-def _parsed(value: Decimal | None, currency: str, problems: list[Refusal], at: tuple[str | int, ...]) -> int | None:
-    if value is None:
-        return None
-    try:
-        return money.parse(value, currency)
-    except InvalidInput as refusal:
-        problems.append(refusal.at(*at))
-        return None
-
-
-def _check_order(
-    amount: int | None, compare_at: int | None, currency: str, problems: list[Refusal], *, index: int
-) -> None:
-    if amount is not None and compare_at is not None and compare_at < amount:
-        message = (
-            f"The compare-at price {money.Money(compare_at, currency)} is below the price "
-            f"{money.Money(amount, currency)}; it is the higher price of before, or none."
-        )
-        problems.append(InvalidInput(message, field=("variants", index, "compareAtPrice")))
-
-
-def is_amount(value: Decimal, amount: int | None, currency: str) -> bool:
-    """Whether a decimal amount is one in minor units; what can't be an amount is none."""
-    try:
-        return money.parse(value, currency) == amount
-    except InvalidInput:
-        return False
+        revisions.add(session, "variant", variant_id, *amounts.told_changes(known.get(variant_id), price, channel))

@@ -14,7 +14,7 @@ from headless.catalog import rules
 from headless.catalog import service as catalog
 from headless.catalog.rules import Option, Selected
 from headless.catalog.service import ProductDraft
-from headless.merchandising import deleting, service
+from headless.merchandising import amounts, deleting, service
 from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused, Taken
@@ -302,13 +302,13 @@ def _new_prices(
 ) -> tuple[Decimal | Unset, Decimal | Unset | None]:
     """The wished prices that differ from those of now."""
     price, compare_at = wish.price, wish.compare_at_price
-    if now is not None and not isinstance(price, Unset) and service.is_amount(price, now.amount, currency):
+    if now is not None and not isinstance(price, Unset) and amounts.is_amount(price, now.amount, currency):
         price = UNSET
     if now is not None and not isinstance(compare_at, Unset):
         is_same = (
             now.compare_at_amount is None
             if compare_at is None
-            else service.is_amount(compare_at, now.compare_at_amount, currency)
+            else amounts.is_amount(compare_at, now.compare_at_amount, currency)
         )
         compare_at = UNSET if is_same else compare_at
     return price, compare_at

@@ -37,7 +37,7 @@ from headless.graphql.products.inputs import (
     ProductVariantUpdateInput,
 )
 from headless.inventory import bundles
-from headless.merchandising import readiness, service
+from headless.merchandising import service
 from headless.merchandising.service import NewVariant, VariantChange
 from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
@@ -101,10 +101,10 @@ class ProductMutations:
         product_id = decoded("product", input.id, "id")
         async with context.transaction() as session:
             channel = await shop_queries.channel(session, sent(input.channel))
-            await readiness.publish(
+            await service.publish(
                 session,
                 product_id,
-                channel=channel,
+                channel_id=channel.id,
                 at=sent(input.publish_at),
                 until=sent(input.unpublish_at),
                 actor=context.actor.name,
