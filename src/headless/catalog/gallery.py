@@ -19,6 +19,7 @@ from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound
 from headless.teamwork import revisions
+from headless.teamwork.rules import Change
 
 MOST_MEDIA: Final = 250
 LONGEST_ALT: Final = 512
@@ -32,6 +33,32 @@ class MediaDraft:
     url: str | None = None
     alt_text: str = ""
     kind: MediaKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaWish:
+    """What is to be shown: something that is shown already, by its id or address, or something new.
+
+    An alternative text of None is as it was.
+    """
+
+    id: UUID | None = None
+    upload_id: UUID | None = None
+    url: str | None = None
+    alt_text: str | None = None
+    kind: MediaKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What addresses of pictures mean. Those below `media_url`, such as `https://shop.example/media/`, are the shop's.
+
+    `fetches` says whether a worker gets the others; `links`, whether they are shown from there until they are here.
+    """
+
+    media_url: str = ""
+    fetches: bool = False
+    links: bool = False
 
 
 async def add(
@@ -51,20 +78,11 @@ async def add(
     if len(shown) + len(drafts) > MOST_MEDIA:
         raise TooManyMedia(field=("media",))
     last = max((row.position for row in shown), default=0)
-    rows: list[dict[str, Any]] = []
-    for index, draft in enumerate(drafts):
-        values = await _source(session, draft, index, fetches=fetches)
-        rows.append(
-            {
-                "id": ids.new(),
-                "product_id": product_id,
-                "position": last + index + 1,
-                "alt_text": _checked_alt(draft.alt_text, index),
-                "attempts": 0,
-                "error": None,
-                **values,
-            }
-        )
+    addresses = Addresses(fetches=fetches)
+    rows = [
+        await _new_row(session, product_id, draft, index, position=last + index + 1, addresses=addresses)
+        for index, draft in enumerate(drafts)
+    ]
     if rows:
         await session.execute(insert(media), rows)
     await _closed(session, product_id, shown, expected_version, actor)
@@ -94,15 +112,72 @@ async def remove(
     for index, media_id in enumerate(media_ids):
         if media_id not in shown:
             raise NotFound(field=("mediaIds", index))
-    known = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
-    bare = [(row.id, row.version, {"image_id": None}) for row in known if row.image_id in set(media_ids)]
-    if bare:
-        await variants.update_variants(session, product_id, bare, actor=actor)
-    await session.execute(delete(media).where(media.c.product_id == product_id, any_of(media.c.id, media_ids)))
-    files = [shown[media_id].file for media_id in media_ids if shown[media_id].file]
-    if files:
-        await uploads.keep_for_now(session, files)
+    await _take_away(session, product_id, [shown[media_id] for media_id in dict.fromkeys(media_ids)], actor=actor)
     await _closed(session, product_id, before, expected_version, actor)
+
+
+async def replace(
+    session: Session, product_id: UUID, wishes: Sequence[MediaWish], *, addresses: Addresses, actor: str
+) -> Change | None:
+    """Show exactly these, in this order, with a product that the caller has locked; what is shown already stays.
+
+    Answers what to tell of it in the product's next version, which the caller makes; None when nothing differs. Raises
+    `NotFound`, `TooManyMedia` or `InvalidInput`.
+    """
+    before = (await queries.media_by_product(session, [product_id])).get(product_id, [])
+    if len(wishes) > max(MOST_MEDIA, len(before)):
+        raise TooManyMedia(field=("media",))
+    known = _matched(before, wishes, addresses)
+    texts = {
+        index: row.alt_text if wishes[index].alt_text is None else str(wishes[index].alt_text)
+        for index, row in known.items()
+    }
+    wanted = [(known[index].id, texts[index]) if index in known else None for index in range(len(wishes))]
+    if wanted == [(row.id, row.alt_text) for row in before]:
+        return None
+    stay = {row.id for row in known.values()}
+    await _take_away(session, product_id, [row for row in before if row.id not in stay], actor=actor)
+    for index, row in known.items():
+        text = texts[index] if texts[index] == row.alt_text else _checked_alt(texts[index], index)
+        await session.execute(update(media).where(media.c.id == row.id).values(position=index + 1, alt_text=text))
+    new = [
+        await _new_row(
+            session,
+            product_id,
+            MediaDraft(wish.upload_id, wish.url, wish.alt_text or "", wish.kind),
+            index,
+            position=index + 1,
+            addresses=addresses,
+        )
+        for index, wish in enumerate(wishes)
+        if index not in known
+    ]
+    if new:
+        await session.execute(insert(media), new)
+    after = (await queries.media_by_product(session, [product_id])).get(product_id, [])
+    return history.media_change(before, after)
+
+
+def _matched(before: Sequence[Record], wishes: Sequence[MediaWish], addresses: Addresses) -> dict[int, Record]:
+    """What is shown already of what is wished, by the wish's index; each once."""
+    left = {row.id: row for row in before}
+    known: dict[int, Record] = {}
+    for index, wish in enumerate(wishes):
+        if wish.id is not None:
+            if sum(value is not None for value in (wish.id, wish.upload_id, wish.url)) > 1:
+                raise InvalidInput("Give one of id, uploadId and url.", field=("media", index))
+            if wish.id not in left:
+                raise NotFound(field=("media", index, "id"))
+            known[index] = left.pop(wish.id)
+    for index, wish in enumerate(wishes):
+        if wish.url is None or wish.upload_id is not None:
+            continue
+        own = wish.url.strip().removeprefix(addresses.media_url)
+        for row in left.values():
+            if own in {row.url, row.file} and wish.kind in {None, row.kind}:
+                known[index] = left.pop(row.id)
+                break
+    return known
 
 
 async def reorder(
@@ -143,6 +218,21 @@ async def check_pictures(session: Session, product_id: UUID, picture_ids: Mappin
             raise InvalidInput(message, field=("variants", index, "mediaId"))
 
 
+async def _take_away(session: Session, product_id: UUID, rows: Sequence[Record], *, actor: str) -> None:
+    """Show some no longer; a variant whose own picture goes shows the product's, and files are kept for now."""
+    if not rows:
+        return
+    gone = {row.id for row in rows}
+    known = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
+    bare = [(row.id, row.version, {"image_id": None}) for row in known if row.image_id in gone]
+    if bare:
+        await variants.update_variants(session, product_id, bare, actor=actor)
+    await session.execute(delete(media).where(media.c.product_id == product_id, any_of(media.c.id, gone)))
+    files = [row.file for row in rows if row.file]
+    if files:
+        await uploads.keep_for_now(session, files)
+
+
 async def _opened(session: Session, product_id: UUID, expected_version: int) -> Sequence[Record]:
     """Lock the product, refuse to go on from another version than this, and answer what it shows."""
     try:
@@ -165,7 +255,21 @@ async def _closed(
     )
 
 
-async def _source(session: Session, draft: MediaDraft, index: int, *, fetches: bool) -> dict[str, Any]:
+async def _new_row(
+    session: Session, product_id: UUID, draft: MediaDraft, index: int, *, position: int, addresses: Addresses
+) -> dict[str, Any]:
+    return {
+        "id": ids.new(),
+        "product_id": product_id,
+        "position": position,
+        "alt_text": _checked_alt(draft.alt_text, index),
+        "attempts": 0,
+        "error": None,
+        **await _source(session, draft, index, addresses),
+    }
+
+
+async def _source(session: Session, draft: MediaDraft, index: int, addresses: Addresses) -> dict[str, Any]:
     """The columns that tell what is shown."""
     if (draft.upload_id is None) == (draft.url is None):
         message = "Give either an uploadId or a url."
@@ -177,10 +281,10 @@ async def _source(session: Session, draft: MediaDraft, index: int, *, fetches: b
     except InvalidInput as refusal:
         raise refusal.at("media", index, "url") from None
     kind = draft.kind or kinds.kind_of(url)
-    is_fetched = kind is MediaKind.IMAGE and fetches
+    is_fetched = kind is MediaKind.IMAGE and (addresses.fetches or addresses.links)
     return {
         "kind": kind,
-        "status": MediaStatus.PROCESSING if is_fetched else MediaStatus.READY,
+        "status": MediaStatus.PROCESSING if is_fetched and not addresses.links else MediaStatus.READY,
         "url": url,
         "file": None,
         "mime_type": None,

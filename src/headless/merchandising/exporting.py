@@ -13,11 +13,16 @@ from sqlalchemy import func, select
 
 from headless.catalog import publication
 from headless.catalog import queries as catalog_queries
+from headless.catalog.kinds import is_foreign
+from headless.catalog.metafields import queries as metafield_queries
+from headless.catalog.metafields import rules as metafield_rules
+from headless.catalog.metafields.rules import Kind, Shape
 from headless.catalog.models import ProductStatus, products
 from headless.catalog.queries import Eye, ProductSortKey
 from headless.catalog.search import lists
 from headless.catalog.search.lists import Wish
 from headless.catalog.search.parsing import parse
+from headless.catalog.translations import queries as translation_queries
 from headless.inventory import queries as inventory_queries
 from headless.inventory.rules import Stock
 from headless.merchandising import shopify_writing
@@ -34,10 +39,13 @@ PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A product with those of its variants that have a price in the channel, and with their prices."""
+    """A product, those of its variants that have a price in the channel, with their prices, and what belongs to it."""
 
     product: Record
     variants: Sequence[tuple[Record, Record]]
+    media: Sequence[Record]
+    metafields: Sequence[Record]
+    translations: Sequence[Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ async def _page(session: Session, terms: Terms, *, after: str | None, query: str
     ids = [row.id for row in found.rows]
     variants = await catalog_queries.variants_by_product(session, ids)
     media = await catalog_queries.media_by_product(session, ids)
+    metafields = await metafield_queries.metafields_by_owner(session, ids, True)  # noqa: FBT003 - a loader's key
+    translations = await translation_queries.all_by_product(session, found.rows)
     variant_ids = [row.id for per in variants.values() for row in per]
     prices = await pricing_queries.prices_by_variant(session, variant_ids, terms.channel.id)
     stocks = await inventory_queries.stocks_by_variant(session, variant_ids)
@@ -107,7 +117,9 @@ async def _page(session: Session, terms: Terms, *, after: str | None, query: str
         priced = [variant for variant in variants.get(row.id, []) if variant.id in prices]
         left_out += len(variants.get(row.id, [])) - len(priced)
         if priced:
-            kept.append(Found(row, [(variant, prices[variant.id]) for variant in priced]))
+            pairs = [(variant, prices[variant.id]) for variant in priced]
+            of_it = (media.get(row.id, ()), metafields.get(row.id, ()), translations.get(row.id, ()))
+            kept.append(Found(row, pairs, *of_it))
             written.append(_product(row, priced, media.get(row.id, []), prices, stocks, terms))
     return Page(written, kept, len(found.rows), left_out, found.cursors[-1] if found.has_next else None)
 
@@ -200,13 +212,13 @@ def as_rows(page: Page, slots: int, *, with_header: bool) -> str:
     return head + "".join(shopify_writing.rows(product, slots) for product in fitting)
 
 
-def as_lines(page: Page, currency: str) -> str:
+def as_lines(page: Page, terms: Terms) -> str:
     """A page as lines of JSON, each the input of a `productSet` that brings the product back."""
-    return "".join(f"{orjson.dumps(_line(found, currency)).decode()}\n" for found in page.found)
+    return "".join(f"{orjson.dumps(_line(found, terms)).decode()}\n" for found in page.found)
 
 
-def _line(found: Found, currency: str) -> dict[str, Any]:
-    row = found.product
+def _line(found: Found, terms: Terms) -> dict[str, Any]:
+    row, currency = found.product, terms.channel.currency_code
     return {
         "identifier": {"handle": row.handle},
         "title": row.title,
@@ -219,6 +231,27 @@ def _line(found: Found, currency: str) -> dict[str, Any]:
         "options": row.options,
         "externalReference": row.external_reference,
         "variants": [_variant_line(variant, price, currency) for variant, price in found.variants],
+        "media": [_media_line(picture, terms) for picture in found.media],
+        "metafields": [_metafield_line(metafield) for metafield in found.metafields],
+        "translations": [{"locale": text.locale, "key": text.key, "value": text.value} for text in found.translations],
+    }
+
+
+def _media_line(row: Record, terms: Terms) -> dict[str, Any]:
+    return {
+        "url": row.url if is_foreign(row.url) else f"{terms.media_url}{row.url}",
+        "altText": row.alt_text,
+        "kind": row.kind,
+    }
+
+
+def _metafield_line(row: Record) -> dict[str, Any]:
+    shape = Shape(Kind(row.type), row.is_list)
+    return {
+        "namespace": row.namespace,
+        "key": row.key,
+        "type": shape.name,
+        "value": metafield_rules.shown(shape, row.value),
     }
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from headless.catalog.gallery import MediaWish
+from headless.catalog.kinds import MediaKind
+from headless.catalog.metafields.service import Value
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
+from headless.catalog.translations.service import Wish as Translation
 from headless.catalog.variants import CODES, MEASURES
+from headless.merchandising.belongings import Belongings
 from headless.merchandising.service import UNSET
 from headless.merchandising.setting import Identifier, ProductWish, WishedVariant
 from headless.platform import ids
@@ -20,6 +25,9 @@ from headless.platform.errors import InvalidInput, NotFound
 
 LEAST_NUMBER, MOST_NUMBER = -(2**31), 2**31 - 1
 """Whole numbers as the API takes them."""
+
+
+LineT = TypeVar("LineT", bound=BaseModel)
 
 
 class _Line(BaseModel):
@@ -97,7 +105,61 @@ class VariantLine(_Line):
         )
 
 
-class ProductLine(_Line):
+class MediaLine(_Line):
+    id: str | None = None
+    upload_id: str | None = None
+    url: str | None = None
+    alt_text: str | None = None
+    kind: MediaKind | None = None
+
+    def wish(self, index: int) -> MediaWish:
+        alt_text = self.alt_text or "" if "alt_text" in self.model_fields_set else None
+        return MediaWish(
+            id=None if self.id is None else _decoded("media", self.id, "media", index, "id"),
+            upload_id=None
+            if self.upload_id is None
+            else _decoded("upload", self.upload_id, "media", index, "uploadId"),
+            url=self.url,
+            alt_text=alt_text,
+            kind=self.kind,
+        )
+
+
+class MetafieldLine(_Line):
+    namespace: str
+    key: str
+    value: str
+    type: str | None = None
+
+
+class TranslationLine(_Line):
+    locale: str
+    key: str
+    value: str
+
+
+class BelongingsLine(_Line):
+    """What belongs to a product, as `productCreate` and `productSet` take it."""
+
+    media: list[MediaLine] | None = None
+    metafields: list[MetafieldLine] | None = None
+    translations: list[TranslationLine] | None = None
+
+    def belongings(self) -> Belongings:
+        """What it says of them; null means none. Raises `NotFound`."""
+        sent = self.model_fields_set
+        return Belongings(
+            media=[one.wish(index) for index, one in enumerate(self.media or ())] if "media" in sent else None,
+            metafields=[Value(one.namespace, one.key, one.value, one.type) for one in self.metafields or ()]
+            if "metafields" in sent
+            else None,
+            translations=[Translation(one.locale, one.key, one.value) for one in self.translations or ()]
+            if "translations" in sent
+            else None,
+        )
+
+
+class ProductLine(BelongingsLine):
     """The input of `productSet`."""
 
     identifier: IdentifierLine
@@ -145,6 +207,7 @@ class ProductLine(_Line):
             if self.variants is None
             else [variant.wish(index) for index, variant in enumerate(self.variants)],
             expected_version=self.expected_version,
+            belongings=self.belongings(),
         )
 
 
@@ -160,8 +223,17 @@ def parsed(line: bytes) -> ProductWish:
 
 def wish_of(sent: object) -> ProductWish:
     """Read an input that was sent, by the API's names or ours; raises what `parsed` does."""
+    return _validated(ProductLine, sent).wish()
+
+
+def belongings_of(sent: object) -> Belongings:
+    """Read what an input says of media, metafields and translations; raises what `parsed` does."""
+    return _validated(BelongingsLine, sent).belongings()
+
+
+def _validated(kind: type[LineT], sent: object) -> LineT:
     try:
-        return ProductLine.model_validate(sent).wish()
+        return kind.model_validate(sent)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InvalidInput(f"{first['msg']}.", field=[str(part) for part in first["loc"]]) from None

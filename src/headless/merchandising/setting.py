@@ -9,12 +9,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from headless.catalog import gallery, rules
 from headless.catalog import queries as catalog_queries
-from headless.catalog import rules
 from headless.catalog import service as catalog
+from headless.catalog.gallery import Addresses
 from headless.catalog.rules import Option, Selected
 from headless.catalog.service import ProductDraft
-from headless.merchandising import amounts, deleting, service
+from headless.merchandising import amounts, belongings, deleting, service
+from headless.merchandising.belongings import Belongings
 from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused, Taken
@@ -62,6 +64,16 @@ class ProductWish:
     columns: Mapping[str, Any]
     variants: Sequence[WishedVariant] | None = None
     expected_version: int | None = None
+    belongings: Belongings = belongings.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who sets products, at the prices of which channel, and what addresses of pictures mean here."""
+
+    actor: str
+    channel: Record
+    addresses: Addresses = Addresses()  # noqa: RUF009 - it never changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +88,19 @@ class _DryRunEnds(Exception):
     """Nothing of a dry run is kept."""
 
 
-async def put_alone(
-    database: Database, wish: ProductWish, *, channel: Record, actor: str, is_dry_run: bool = False
-) -> SetProduct:
+async def put_alone(database: Database, wish: ProductWish, hand: Hand, *, is_dry_run: bool = False) -> SetProduct:
     """Do what `put` does in a transaction of its own, and once more when another one made the product meanwhile."""
     try:
-        return await _put_alone(database, wish, channel=channel, actor=actor, is_dry_run=is_dry_run)
+        return await _put_alone(database, wish, hand, is_dry_run=is_dry_run)
     except Taken:
-        return await _put_alone(database, wish, channel=channel, actor=actor, is_dry_run=is_dry_run)
+        return await _put_alone(database, wish, hand, is_dry_run=is_dry_run)
 
 
-async def _put_alone(
-    database: Database, wish: ProductWish, *, channel: Record, actor: str, is_dry_run: bool
-) -> SetProduct:
+async def _put_alone(database: Database, wish: ProductWish, hand: Hand, *, is_dry_run: bool) -> SetProduct:
     made: SetProduct | None = None
     try:
         async with database.transaction() as session:
-            made = await put(session, wish, channel=channel, actor=actor)
+            made = await put(session, wish, hand)
             if is_dry_run:
                 raise _DryRunEnds
     except _DryRunEnds:
@@ -101,18 +109,18 @@ async def _put_alone(
     return made
 
 
-async def put(session: Session, wish: ProductWish, *, channel: Record, actor: str) -> SetProduct:
+async def put(session: Session, wish: ProductWish, hand: Hand) -> SetProduct:
     """Make a product, or bring the one that is there to what is wished; raises what making and changing raise.
 
     Two who make the same product at once: one of them gets `Taken` and finds it there when he tries again.
     """
     product_id = await _found(session, wish)
     if product_id is not None:
-        has_changed = await _update(session, product_id, wish, channel=channel, actor=actor)
+        has_changed = await _update(session, product_id, wish, hand)
         return SetProduct(product_id, Outcome.UPDATED if has_changed else Outcome.UNCHANGED)
     if wish.identifier.id is not None or wish.expected_version is not None:
         raise NotFound(field=("identifier",))
-    return SetProduct(await _create(session, wish, channel=channel, actor=actor), Outcome.CREATED)
+    return SetProduct(await _create(session, wish, hand), Outcome.CREATED)
 
 
 async def _found(session: Session, wish: ProductWish) -> UUID | None:
@@ -132,7 +140,7 @@ async def _found(session: Session, wish: ProductWish) -> UUID | None:
     return (await catalog_queries.products_by_reference(session, [reference])).get(reference)
 
 
-async def _create(session: Session, wish: ProductWish, *, channel: Record, actor: str) -> UUID:
+async def _create(session: Session, wish: ProductWish, hand: Hand) -> UUID:
     columns = dict(wish.columns)
     if not columns.get("title"):
         message = "A new product needs a title."
@@ -141,13 +149,10 @@ async def _create(session: Session, wish: ProductWish, *, channel: Record, actor
         if value is not None:
             columns.setdefault(name, value)
     draft = ProductDraft(**columns)
-    return await service.create_product(
-        session,
-        draft,
-        [_new_variant(each, nth) for nth, each in enumerate(wish.variants or ())],
-        channel=channel,
-        actor=actor,
-    )
+    new_variants = [_new_variant(each, nth) for nth, each in enumerate(wish.variants or ())]
+    product_id = await service.create_product(session, draft, new_variants, channel=hand.channel, actor=hand.actor)
+    await belongings.give(session, product_id, wish.belongings, addresses=hand.addresses, actor=hand.actor)
+    return product_id
 
 
 def _new_variant(wish: WishedVariant, index: int) -> NewVariant:
@@ -164,7 +169,8 @@ def _new_variant(wish: WishedVariant, index: int) -> NewVariant:
     )
 
 
-async def _update(session: Session, product_id: UUID, wish: ProductWish, *, channel: Record, actor: str) -> bool:
+async def _update(session: Session, product_id: UUID, wish: ProductWish, hand: Hand) -> bool:
+    actor, channel = hand.actor, hand.channel
     try:
         current = await catalog.locked_product(session, product_id)
     except NotFound as refusal:
@@ -193,11 +199,20 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, *, chan
         has_changed = bool(changes or new or gone)
     if "options" in wish.columns:
         columns |= await _different_options(session, product_id, options)
-    if columns:
+    media = wish.belongings.media
+    shown = (
+        await gallery.replace(session, product_id, media, addresses=hand.addresses, actor=actor)
+        if media is not None
+        else None
+    )
+    if columns or shown:
+        beside = [shown] if shown else []
         await service.update_product(
-            session, product_id, expected_version=current.version, changes=columns, actor=actor
+            session, product_id, expected_version=current.version, changes=columns, actor=actor, beside=beside
         )
-    return has_changed or bool(columns)
+    # Last, since translations are of the texts as they are now.
+    has_changed |= await belongings.replace_texts(session, product_id, wish.belongings, actor=actor)
+    return has_changed or bool(columns or shown)
 
 
 async def _delete(session: Session, product_id: UUID, variant_ids: Sequence[UUID], *, actor: str) -> None:

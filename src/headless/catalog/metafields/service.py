@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, false, or_, select
+from sqlalchemy import delete, select, tuple_
 
 from headless.catalog.events import CollectionUpdated, ProductUpdated
 from headless.catalog.metafields import queries, rules
@@ -21,6 +21,8 @@ from headless.platform.db import Record, Session, insert_into
 from headless.platform.errors import InvalidInput, NotFound
 
 MOST_AT_ONCE = 25
+MOST_OF_OWNER = 250
+"""Metafields that a record can be given at once."""
 _TABLES = {
     MetafieldOwner.PRODUCT: products,
     MetafieldOwner.PRODUCT_VARIANT: variants,
@@ -47,15 +49,72 @@ class Wish:
     type: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A metafield of one record, as it travels."""
+
+    namespace: str
+    key: str
+    value: str
+    type: str | None = None
+
+
 async def set_metafields(session: Session, wishes: Sequence[Wish]) -> list[UUID]:
     """Write values, all or none; answer the metafields' ids. Raises `NotFound` and `InvalidInput`."""
     _check_number(wishes)
-    names = [(wish.place.owner.value, wish.place.namespace, wish.place.key) for wish in wishes]
+    written = await _write(session, dict(enumerate(wishes)))
+    await _tell(session, [wish.place for wish in wishes])
+    return written
+
+
+async def replace(session: Session, owner: MetafieldOwner, owner_id: UUID, values: Sequence[Value]) -> bool:
+    """Give a record exactly these metafields; answer whether anything differed.
+
+    A value that is sent as it is stays, whatever its definition asks for since. Raises `NotFound` and `InvalidInput`.
+    """
+    found = (await queries.metafields_by_owner(session, [owner_id], True)).get(owner_id, ())  # noqa: FBT003 - a loader's key
+    known = {(row.namespace, row.key): row for row in found}
+    named = {(value.namespace, value.key) for value in values}
+    if len(named) < len(values):
+        raise _set_twice()
+    changed = {
+        index: Wish(Place(owner, owner_id, value.namespace, value.key), value.value, value.type)
+        for index, value in enumerate(values)
+        if not _is_same(known.get((value.namespace, value.key)), value)
+    }
+    if len(changed) > MOST_OF_OWNER:
+        raise InvalidInput(f"A record is given at most {MOST_OF_OWNER} metafields at once.", field=("metafields",))
+    gone = [Place(owner, owner_id, *name) for name in known if name not in named]
+    if changed:
+        await _write(session, changed)
+    if gone:
+        await _delete(session, gone)
+    if changed or gone:
+        await _tell(session, [Place(owner, owner_id, "", "")])
+    return bool(changed or gone)
+
+
+def _is_same(row: Record | None, wished: Value) -> bool:
+    if row is None:
+        return False
+    shape = Shape(rules.Kind(row.type), row.is_list)
+    try:
+        return (
+            wished.type in {None, shape.name} and rules.parsed(shape, wished.value, rules.NO_VALIDATIONS) == row.value
+        )
+    except (InvalidInput, NotFound):
+        return False
+
+
+async def _write(session: Session, wishes: Mapping[int, Wish]) -> list[UUID]:
+    """Write values; refusals name them by their keys."""
+    places = [wish.place for wish in wishes.values()]
+    names = [(place.owner.value, place.namespace, place.key) for place in places]
     defined = await queries.definitions_named(session, names, lock=True)
-    await _lock_owners(session, [wish.place for wish in wishes])
+    await _lock_owners(session, {index: wish.place for index, wish in wishes.items()})
     at = clock.now()
     rows: list[dict[str, Any]] = []
-    for index, (wish, name) in enumerate(zip(wishes, names, strict=True)):
+    for (index, wish), name in zip(wishes.items(), names, strict=True):
         shape, value = _read(wish, defined.get(name), index)
         row = defined.get(name)
         rows.append(
@@ -73,9 +132,9 @@ async def set_metafields(session: Session, wishes: Sequence[Wish]) -> list[UUID]
                 "updated_at": at,
             }
         )
-    await _check_references(session, rows)
+    await _check_references(session, dict(zip(wishes, rows, strict=True)))
     if len({(row["owner_id"], row["namespace"], row["key"]) for row in rows}) < len(rows):
-        raise InvalidInput("The same metafield is set twice.", field=("metafields",))
+        raise _set_twice()
     kept = ("type", "is_list", "value", "filter_key", "updated_at")
     made = insert_into(session, metafields)
     written = (
@@ -90,36 +149,36 @@ async def set_metafields(session: Session, wishes: Sequence[Wish]) -> list[UUID]
         else ()
     )
     found = {(row.owner_id, row.namespace, row.key): row.id for row in written}
-    await _tell(session, [wish.place for wish in wishes])
     return [found[row["owner_id"], row["namespace"], row["key"]] for row in rows]
 
 
 async def delete_metafields(session: Session, places: Sequence[Place]) -> list[Place]:
     """Delete metafields; answer those that there were."""
     _check_number(places)
-    c = metafields.c
-    gone = await session.execute(
-        delete(metafields)
-        .where(
-            or_(
-                false(),
-                *(
-                    and_(c.owner_id == place.owner_id, c.namespace == place.namespace, c.key == place.key)
-                    for place in places
-                ),
-            )
-        )
-        .returning(c.owner_id, c.namespace, c.key)
-    )
-    deleted = {tuple(row) for row in gone}
+    deleted = await _delete(session, places)
     found = [place for place in dict.fromkeys(places) if (place.owner_id, place.namespace, place.key) in deleted]
     await _tell(session, found)
     return found
 
 
+async def _delete(session: Session, places: Sequence[Place]) -> set[tuple[UUID, str, str]]:
+    c = metafields.c
+    named = [(place.owner_id, place.namespace, place.key) for place in places]
+    gone = await session.execute(
+        delete(metafields)
+        .where(tuple_(c.owner_id, c.namespace, c.key).in_(named))
+        .returning(c.owner_id, c.namespace, c.key)
+    )
+    return {(row.owner_id, row.namespace, row.key) for row in gone}
+
+
 async def forget_owners(session: Session, owner_ids: Sequence[UUID]) -> None:
     """Delete the metafields of records that are being deleted."""
     await session.execute(delete(metafields).where(any_of(metafields.c.owner_id, owner_ids)))
+
+
+def _set_twice() -> InvalidInput:
+    return InvalidInput("The same metafield is set twice.", field=("metafields",))
 
 
 def _check_number(wanted: Sequence[object]) -> None:
@@ -143,10 +202,10 @@ def _read(wish: Wish, defined: Record | None, index: int) -> tuple[Shape, Any]:
     return shape, rules.parsed(shape, wish.value, rules.validations_of(defined.validations), *path, "value")
 
 
-async def _lock_owners(session: Session, places: Sequence[Place]) -> None:
+async def _lock_owners(session: Session, places: Mapping[int, Place]) -> None:
     """Make sure that the records exist, and that they will until the transaction ends."""
     for owner, table in _TABLES.items():
-        wanted = {place.owner_id for place in places if place.owner is owner}
+        wanted = {place.owner_id for place in places.values() if place.owner is owner}
         if not wanted:
             continue
         rows = await session.scalars(
@@ -156,14 +215,14 @@ async def _lock_owners(session: Session, places: Sequence[Place]) -> None:
             .with_for_update(read=True, key_share=True)
         )
         missing = wanted.difference(rows)
-        for index, place in enumerate(places):
+        for index, place in places.items():
             if place.owner is owner and place.owner_id in missing:
                 raise NotFound(field=("metafields", index, "ownerId"))
 
 
-async def _check_references(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+async def _check_references(session: Session, rows: Mapping[int, Mapping[str, Any]]) -> None:
     wanted: defaultdict[str, dict[UUID, int]] = defaultdict(dict)
-    for index, row in enumerate(rows):
+    for index, row in rows.items():
         prefix = REFERENCES.get(rules.Kind(row["type"]))
         if prefix is not None:
             for text in row["value"] if row["is_list"] else [row["value"]]:

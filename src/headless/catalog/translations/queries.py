@@ -94,6 +94,19 @@ async def translations_by_owner(
     return found
 
 
+async def all_by_product(session: Session, rows: Sequence[Record]) -> Mapping[UUID, list[Record]]:
+    """What was translated of products' texts into any language; not of texts that are gone."""
+    table = TRANSLATIONS["product"]
+    c = table.c
+    sources = {row.id: rules.product_texts(row) for row in rows}
+    found: dict[UUID, list[Record]] = {}
+    wanted = select(table).where(any_of(c.owner_id, list(sources))).order_by(c.owner_id, c.locale, c.key)
+    for row in await session.execute(wanted):
+        if row.key in sources[row.owner_id]:
+            found.setdefault(row.owner_id, []).append(row)
+    return found
+
+
 def texts_of(owner_type: str, row: Record) -> Mapping[str, str]:
     """The texts of a product or collection by key, as they were written."""
     return rules.product_texts(row) if owner_type == "product" else rules.collection_texts(row)

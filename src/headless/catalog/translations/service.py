@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 
 from headless.catalog import history
 from headless.catalog.events import CollectionUpdated, ProductUpdated
@@ -24,6 +25,8 @@ from headless.teamwork.rules import Change
 
 MOST = 250
 """Translations of one call."""
+MOST_OF_OWNER = 5_000
+"""Translations that a record can be given at once."""
 
 Texts = Mapping[tuple[str, str], str]
 """By language and key."""
@@ -47,44 +50,115 @@ async def register(session: Session, owner_type: str, owner_id: UUID, wishes: Se
         message = f"A call carries 1 to {MOST} translations."
         raise InvalidInput(message, field=("translations",))
     row = await _locked(session, owner_type, owner_id)
+    rows = await _read(session, owner_type, row, wishes)
+    before = await _present(session, owner_type, owner_id)
+    changed = {
+        place: values for place, values in rows.items() if place not in before or not _is_same(before[place], values)
+    }
+    if changed:
+        await _write(session, owner_type, list(changed.values()))
+        await _note_changes(session, owner_type, row, before, changed, gone=(), actor=actor)
+
+
+async def replace(session: Session, owner_type: str, owner_id: UUID, wishes: Sequence[Wish], *, actor: str) -> bool:
+    """Translate the texts that there are by exactly these; answer whether anything differed.
+
+    A translation that is sent as it is stays as it is, outdated or not; those of texts that are gone stay, too.
+    Raises `NotFound` or `InvalidInput`.
+    """
+    row = await _locked(session, owner_type, owner_id)
+    before = await _present(session, owner_type, owner_id)
+    same = {
+        index: (shop_rules.normal_language(wish.locale), wish.key)
+        for index, wish in enumerate(wishes)
+        if _is_kept(before.get((shop_rules.normal_language(wish.locale), wish.key)), wish)
+    }
+    rows = await _read(session, owner_type, row, wishes, besides=same)
+    changed = {
+        place: values for place, values in rows.items() if place not in before or before[place].value != values["value"]
+    }
+    if len(changed) > MOST_OF_OWNER:
+        message = f"A record is given at most {MOST_OF_OWNER:,} translations at once."
+        raise InvalidInput(message, field=("translations",))
+    sources = queries.texts_of(owner_type, row)
+    named = {*rows, *same.values()}
+    gone = [place for place in before if place not in named and place[1] in sources]
+    if gone:
+        c = TRANSLATIONS[owner_type].c
+        await session.execute(
+            delete(TRANSLATIONS[owner_type]).where(c.owner_id == owner_id, tuple_(c.locale, c.key).in_(gone))
+        )
+    if changed:
+        await _write(session, owner_type, list(changed.values()))
+    if changed or gone:
+        await _note_changes(session, owner_type, row, before, changed, gone=gone, actor=actor)
+    return bool(changed or gone)
+
+
+async def _read(
+    session: Session,
+    owner_type: str,
+    row: Record,
+    wishes: Sequence[Wish],
+    *,
+    besides: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """What is to be written by language and key; `besides`, by index, are wishes that need no more than to be there."""
     sources = queries.texts_of(owner_type, row)
     own = shop_rules.normal_language((await shop_queries.channel(session)).default_language)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    seen: set[tuple[str, str]] = set()
     for index, wish in enumerate(wishes):
-        locale = _locale(wish.locale, own, "translations", index, "locale")
-        if wish.key not in sources:
+        place = besides.get(index) or (_locale(wish.locale, own, "translations", index, "locale"), wish.key)
+        if index not in besides and wish.key not in sources:
             known = ", ".join(sorted(sources))
             message = f"There is no text {wish.key!r} here. Its texts: {known[:1000]}."
             raise InvalidInput(message, field=("translations", index, "key"))
-        if (locale, wish.key) in rows:
-            message = f"{wish.key!r} stands twice in {locale}."
+        if place in seen:
+            message = f"{wish.key!r} stands twice in {place[0]}."
             raise InvalidInput(message, field=("translations", index, "key"))
+        seen.add(place)
+        if index in besides:
+            continue
         value, plain = rules.checked_value(wish.key, wish.value, "translations", index, "value")
-        rows[locale, wish.key] = {
-            "owner_id": owner_id,
-            "locale": locale,
+        rows[place] = {
+            "owner_id": row.id,
+            "locale": place[0],
             "key": wish.key,
             "value": value,
             "plain": plain,
             "digest": rules.digest(sources[wish.key]),
         }
-    before = await _present(session, owner_type, owner_id)
-    same = {place for place, found in before.items() if place in rows and _is_same(found, rows[place])}
-    changed = {place: values for place, values in rows.items() if place not in same}
-    if not changed:
-        return
-    table = TRANSLATIONS[owner_type]
-    writing = insert_into(session, table)
+    return rows
+
+
+async def _write(session: Session, owner_type: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    writing = insert_into(session, TRANSLATIONS[owner_type])
     written = ("value", "plain", "digest", "updated_at")
     writing = writing.on_conflict_do_update(
         index_elements=["owner_id", "locale", "key"], set_={name: writing.excluded[name] for name in written}
     )
     at = clock.now()
-    await session.execute(writing, [values | {"updated_at": at} for values in changed.values()])
-    old = {place: before[place].value for place in changed if place in before}
-    await _note(
-        session, owner_type, row, old, {place: values["value"] for place, values in changed.items()}, actor=actor
-    )
+    await session.execute(writing, [{**values, "updated_at": at} for values in rows])
+
+
+async def _note_changes(
+    session: Session,
+    owner_type: str,
+    row: Record,
+    before: Mapping[tuple[str, str], Record],
+    changed: Mapping[tuple[str, str], Mapping[str, Any]],
+    *,
+    gone: Sequence[tuple[str, str]],
+    actor: str,
+) -> None:
+    old = {place: before[place].value for place in (*changed, *gone) if place in before}
+    new = {place: values["value"] for place, values in changed.items()}
+    await _note(session, owner_type, row, old, new, actor=actor)
+
+
+def _is_kept(found: Record | None, wish: Wish) -> bool:
+    return found is not None and found.value == wish.value
 
 
 async def remove(

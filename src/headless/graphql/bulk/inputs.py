@@ -6,10 +6,13 @@ from enum import Enum
 import strawberry
 from strawberry import UNSET
 
+from headless.catalog.kinds import MediaKind
 from headless.catalog.models import ProductStatus
+from headless.graphql.catalog.translations import TranslationInput
 from headless.graphql.catalog.types import Product, ProductVariant, SelectedOptionInput
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
+from headless.graphql.metafields.inputs import MetafieldInput
 from headless.graphql.products.inputs import (
     ProductOptionInput,
     ProductUpdateInput,
@@ -17,6 +20,7 @@ from headless.graphql.products.inputs import (
     SeoInput,
     VariantTermsInput,
 )
+from headless.graphql.scalars import URL
 from headless.merchandising.setting import Outcome
 
 
@@ -55,6 +59,19 @@ class ProductSetVariantInput(VariantTermsInput):
 
 
 @input_type
+class ProductSetMediaInput:
+    """A picture or video as it is to be: what is shown already is known by its id or url; else it is new."""
+
+    id: strawberry.ID | None = UNSET
+    upload_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="What `POST /media/uploads` answered for a picture."
+    )
+    url: URL | None = UNSET
+    alt_text: str | None = UNSET
+    kind: MediaKind | None = strawberry.field(default=UNSET, description="By default what the url looks like.")
+
+
+@input_type
 class ProductSetInput:
     """A product as it is to be, made if it isn't there: an omitted field stays, null clears."""
 
@@ -74,6 +91,15 @@ class ProductSetInput:
     external_reference: str | None = UNSET
     variants: list[ProductSetVariantInput] | None = strawberry.field(
         default=UNSET, description="All of its variants, at most 250; omitted: they stay."
+    )
+    media: list[ProductSetMediaInput] | None = strawberry.field(
+        default=UNSET, description="All of its pictures and videos, in this order; omitted: they stay."
+    )
+    metafields: list[MetafieldInput] | None = strawberry.field(
+        default=UNSET, description="All of its metafields; omitted: they stay."
+    )
+    translations: list[TranslationInput] | None = strawberry.field(
+        default=UNSET, description="All translations of its texts; omitted: they stay."
     )
 
 

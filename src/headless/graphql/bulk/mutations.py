@@ -23,10 +23,10 @@ from headless.graphql.context import Context, Info, plain
 from headless.graphql.declare import decoded, mutation
 from headless.graphql.errors import UserError, user_error
 from headless.graphql.products.inputs import ProductUpdateInput
-from headless.graphql.products.mutations import bounded, changed_columns, named_product_id, new_variants
+from headless.graphql.products.mutations import addresses, bounded, changed_columns, named_product_id, new_variants
 from headless.merchandising import rows, set_lines, setting
 from headless.merchandising.rows import ProductRow
-from headless.merchandising.setting import ProductWish, SetProduct
+from headless.merchandising.setting import Hand, ProductWish, SetProduct
 from headless.platform.db import Record
 from headless.platform.errors import InvalidInput, Refusal, Refused, Taken
 
@@ -39,7 +39,8 @@ class BulkMutations:
     async def product_set(self, info: Info, input: ProductSetInput) -> ProductSetPayload | None:
         """Make a product, or bring the one that is there to what is sent; the same once more changes nothing.
 
-        Variants that aren't named are deleted, unless units of them are reserved, committed or on their way.
+        Variants that aren't named are deleted, unless units of them are reserved, committed or on their way; media,
+        metafields and translations that aren't named go, where such a list is sent at all.
         """
         context = info.context
         wish = set_lines.wish_of(plain(input))
@@ -121,7 +122,7 @@ class BulkMutations:
 
 async def _put(context: Context, wish: ProductWish, channel: Record) -> SetProduct:
     async with context.transaction() as session:
-        return await setting.put(session, wish, channel=channel, actor=context.actor.name)
+        return await setting.put(session, wish, Hand(context.actor.name, channel, addresses(context)))
 
 
 def _read(inputs: list[ProductUpdateInput]) -> tuple[dict[int, ProductRow], dict[int, list[Refusal]]]:

@@ -10,6 +10,18 @@ from headless.graphql.metafields.types import Metafield, MetafieldDefinition
 
 
 @input_type
+class MetafieldInput:
+    """A metafield of the record that is written; its value as a text, as `metafieldsSet` takes it."""
+
+    namespace: str
+    key: str
+    value: str
+    type: str | None = strawberry.field(
+        default=UNSET, description="Such as `integer` or `list.color`; needed where no definition tells it."
+    )
+
+
+@input_type
 class MetafieldsSetItemInput:
     """A value, as a text: a number in digits, a list or json as JSON, a reference as an id."""
 

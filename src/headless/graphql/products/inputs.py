@@ -8,9 +8,12 @@ from strawberry import UNSET
 
 from headless.catalog.models import ProductStatus
 from headless.graphql.catalog.measures import DimensionsInput, WeightInput
+from headless.graphql.catalog.translations import TranslationInput
 from headless.graphql.catalog.types import Product, ProductVariant, SelectedOptionInput
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
+from headless.graphql.media.inputs import MediaInput
+from headless.graphql.metafields.inputs import MetafieldInput
 
 
 @input_type
@@ -81,6 +84,13 @@ class ProductCreateInput:
     variants: list[ProductVariantInput] | None = UNSET
     external_reference: str | None = UNSET
     category_id: strawberry.ID | None = UNSET
+    media: list[MediaInput] | None = strawberry.field(
+        default=UNSET, description="Pictures and videos, at most 250, in this order."
+    )
+    metafields: list[MetafieldInput] | None = UNSET
+    translations: list[TranslationInput] | None = strawberry.field(
+        default=UNSET, description="Its texts, by their keys, in other languages."
+    )
 
 
 @input_type

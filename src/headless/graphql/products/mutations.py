@@ -10,12 +10,13 @@ from strawberry import UNSET
 
 from headless.accounts.rules import Permission
 from headless.catalog import gallery, queries
+from headless.catalog.gallery import Addresses
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.graphql.catalog.measures import dimension_columns, weight_columns
 from headless.graphql.catalog.types import Product, ProductVariant
-from headless.graphql.context import Context, Info, given, sent
+from headless.graphql.context import Context, Info, given, plain, sent
 from headless.graphql.declare import check, decoded, mutation
 from headless.graphql.products.inputs import (
     ProductCreateInput,
@@ -37,7 +38,7 @@ from headless.graphql.products.inputs import (
     ProductVariantUpdateInput,
 )
 from headless.inventory import bundles
-from headless.merchandising import service
+from headless.merchandising import belongings, service, set_lines
 from headless.merchandising.service import NewVariant, VariantChange
 from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
@@ -49,7 +50,7 @@ MOST_VARIANTS = 250
 class ProductMutations:
     @mutation(requires=Permission.WRITE_PRODUCTS)
     async def product_create(self, info: Info, input: ProductCreateInput) -> ProductCreatePayload | None:
-        """Make a product, hidden until it is published."""
+        """Make a product with all that belongs to it, hidden until it is published."""
         context = info.context
         channel = await context.channel()
         seo = sent(input.seo)
@@ -68,8 +69,12 @@ class ProductMutations:
             category_id=_category_id(sent(input.category_id)),
         )
         drafts = new_variants(sent(input.variants) or [])
+        sent_besides = given(media=input.media, metafields=input.metafields, translations=input.translations)
+        besides = set_lines.belongings_of({name: plain(value) for name, value in sent_besides.items()})
+        actor = context.actor.name
         async with context.transaction() as session:
-            product_id = await service.create_product(session, draft, drafts, channel=channel, actor=context.actor.name)
+            product_id = await service.create_product(session, draft, drafts, channel=channel, actor=actor)
+            await belongings.give(session, product_id, besides, addresses=addresses(context), actor=actor)
         return ProductCreatePayload(product=await _product(context, product_id))
 
     @mutation(requires=Permission.WRITE_PRODUCTS)
@@ -171,6 +176,12 @@ class ProductMutations:
             )
         found = await context.load(queries.variants_by_id, variant_id, await _own_eye(context))
         return ProductVariantBundleUpdatePayload(variant=cast("ProductVariant", found))
+
+
+def addresses(context: Context) -> Addresses:
+    """What addresses of pictures mean here."""
+    settings = context.server.settings
+    return Addresses(f"{settings.base_url}/media/", fetches=settings.fetch_media)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 import orjson
 import structlog
 
+from headless.catalog.gallery import Addresses
 from headless.merchandising import exporting, importing, set_lines, setting, shopify_csv
 from headless.merchandising.imported import Terms
 from headless.merchandising.importing import Outcome
@@ -22,7 +23,7 @@ from headless.merchandising.jobs import files, service
 from headless.merchandising.jobs.files import JobFile
 from headless.merchandising.jobs.models import JobFormat, JobKind, JobStatus
 from headless.merchandising.jobs.service import LeaseLost
-from headless.merchandising.setting import ProductWish, SetProduct
+from headless.merchandising.setting import Hand, ProductWish, SetProduct
 from headless.merchandising.shopify_rows import RowProblem
 from headless.platform import failpoints, ids
 from headless.platform.db import Database, Record, SerializationFailure
@@ -108,9 +109,7 @@ async def _export(database: Database, storage: Storage, job: Record, terms: Term
     if not is_over:
         async for page in exporting.pages_of(database, terms, after=job.cursor, query=job.query):
             text = (
-                exporting.as_lines(page, terms.channel.currency_code)
-                if is_json
-                else exporting.as_rows(page, slots, with_header=steps == 0)
+                exporting.as_lines(page, terms) if is_json else exporting.as_rows(page, slots, with_header=steps == 0)
             )
             await files.put_part(storage, job, JobFile.RESULT, steps, text)
             failpoints.reach("bulk.after_part")
@@ -233,11 +232,10 @@ async def _set(database: Database, line: bytes, number: int, step: Step, job: Re
 
 
 async def _put(database: Database, wish: ProductWish, job: Record, terms: Terms) -> SetProduct:
+    hand = Hand(job.created_by, terms.channel, Addresses(terms.media_url, links=True))
     for attempt in range(1, importing.ATTEMPTS + 1):
         try:
-            return await setting.put_alone(
-                database, wish, channel=terms.channel, actor=job.created_by, is_dry_run=job.is_dry_run
-            )
+            return await setting.put_alone(database, wish, hand, is_dry_run=job.is_dry_run)
         except SerializationFailure:
             if attempt == importing.ATTEMPTS:
                 raise
