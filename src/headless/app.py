@@ -102,10 +102,11 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await server.hub.start()
+        server.channels.forget()
+        server.hub.add(server.channels)
         loops = [
             server.hub.run(),
             connections.watch(),
-            server.channels.follow(server.hub),
             *carriers.loops(database, settings.redis_url, heard=server.hub.heard),
         ]
         if with_worker:

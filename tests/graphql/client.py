@@ -24,11 +24,11 @@ from headless.accounts.rules import Permission
 from headless.graphql.context import Server
 from headless.graphql.server import sockets
 from headless.graphql.server.connections import Connections
+from headless.graphql.server.feeds import Feed
 from headless.graphql.server.subscribing import Subscriptions
 from headless.platform import ids, outbox
 from headless.platform.db import Database
 from headless.settings import Settings
-from headless.shop.events import ChannelCreated, ChannelUpdated
 
 PATIENCE = 20
 """Seconds after which a message that doesn't come is a failure."""
@@ -229,10 +229,8 @@ class Api:
 
     @property
     def listeners(self) -> int:
-        """How many streams of facts are followed by clients; the process itself follows channels."""
-        followed = self.server.hub._listeners.items()
-        own = {ChannelCreated.topic, ChannelUpdated.topic}
-        return sum(len(listeners) for (_, topic, _key), listeners in followed if topic not in own)
+        """How many follow feeds of facts."""
+        return sum(len(follower) for follower in self.server.hub._everyone() if isinstance(follower, Feed))
 
     async def settled(self) -> None:
         """Wait until the process has handed on everything that was committed so far."""

@@ -337,11 +337,12 @@ async def test_frames_do_not_outlive_their_time(monkeypatch: pytest.MonkeyPatch)
 
 async def test_audience_lasts_as_long_as_its_members() -> None:
     audiences = Audiences()
-    with audiences.joined("a") as one, audiences.joined("a") as two, audiences.joined("b") as three:
-        assert one is two
-        assert one is not three
-        assert len(audiences) == 2
-    assert len(audiences) == 0
+    one, two, three = (audiences.join(key) for key in ("a", "a", "b"))
+    assert one is two
+    assert one is not three
+    for audience, left in ((one, 2), (three, 1), (two, 0)):
+        audiences.leave(audience)
+        assert len(audiences) == left
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,15 @@ class Context:
         market: Market | None = None,
         idempotency_key: str | None = None,
         turns: asyncio.Semaphore | None = None,
+        follow: Callable[..., None] | None = None,
     ) -> None:
-        """`turns` bounds how many of those who share it read at once; the others wait in line, not for a connection."""
+        """`turns` bounds how many of those who share it read at once; the others wait in line, not for a connection.
+
+        `follow` is a subscription's: where it goes on when all of the past is told.
+        """
         self.server = server
         self._turns = turns
+        self._follow = follow
         self.actor = actor
         self.market = market or Market()
         self.idempotency_key = idempotency_key
@@ -177,6 +182,13 @@ class Context:
     def is_repeatable(self) -> bool:
         """Whether the whole operation may be sent again: nothing was written, or only under keys."""
         return self._writes <= self._keys
+
+    def follow(self, *followed: Any, **how: Any) -> None:
+        """Have what happens from now on told as soon as a subscription's past is: its feed says how."""
+        if self._follow is None:
+            message = "Only a subscription follows anything."
+            raise RuntimeError(message)
+        self._follow(*followed, **how)
 
     async def load(self, batch: Batch[Any, Any], key: Hashable, *arguments: Hashable) -> Any:
         """Load a row, together with all that are asked for meanwhile."""

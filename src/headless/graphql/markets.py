@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, suppress
-
 from headless.platform.db import Record
-from headless.platform.hub import Hub, TooSlow
-from headless.platform.outbox import Interest
+from headless.platform.outbox import Entry, Interest
 from headless.shop.events import ChannelCreated, ChannelUpdated
 
 
 class KnownChannels:
     """Channels that were asked for, by handle; None: the default one. Forgotten as soon as one has changed."""
+
+    interest = Interest(frozenset({ChannelCreated.topic, ChannelUpdated.topic}))
+    coalesces = True
 
     def __init__(self) -> None:
         self._known: dict[str | None, Record] = {}
@@ -34,13 +34,17 @@ class KnownChannels:
         self._known.clear()
         self._changes += 1
 
-    async def follow(self, hub: Hub) -> None:
-        """Forget whenever any process changes a channel, until cancelled."""
-        interest = Interest(frozenset({ChannelCreated.topic, ChannelUpdated.topic}))
-        while True:
-            self.forget()
-            with hub.listening(interest, coalesce=True) as listener, suppress(TooSlow):
-                async with aclosing(listener.entries()) as entries:
-                    async for _entry in entries:
-                        self.forget()
-                return
+    # Told by the hub whenever any process changes a channel.
+
+    @property
+    def waiting(self) -> int:
+        return 0
+
+    def put(self, _entry: Entry, *, replacing: int = 0) -> None:  # noqa: ARG002 - what a follower is told
+        self.forget()
+
+    def cut(self) -> None:
+        self.forget()
+
+    def close(self) -> None:
+        self.forget()

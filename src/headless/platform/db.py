@@ -79,6 +79,7 @@ class Database:
             hide_parameters=True,  # errors are logged, and parameters hold people's names and addresses
             **options,
         )
+        self._closing: set[asyncio.Future[None]] = set()
         self._writing = self.engine.execution_options(headless_write=True)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
@@ -87,7 +88,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
         """Open a session for reads; it sees one state of a SQLite database, committed rows on PostgreSQL."""
-        async with _session(self.engine) as session:
+        async with self._session(self.engine) as session:
             with translated():
                 # Now, not at the first read: an operation keeps the session open, and its reads are not in this block.
                 await session.connection()
@@ -105,7 +106,7 @@ class Database:
         """
         async with (
             self._turn_to_write(WAIT_SECONDS if patience is None else patience),
-            _session(self._writing) as session,
+            self._session(self._writing) as session,
         ):
             with translated():
                 if patience is not None:
@@ -135,23 +136,28 @@ class Database:
             self._writer.release()
 
     async def close(self) -> None:
+        """Close all connections; those that are just being given back first come home."""
+        if self._closing:
+            await asyncio.wait(self._closing)
         await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
+        session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+        try:
+            yield session
+        finally:
+            closing = asyncio.ensure_future(session.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            # Nothing is left to be saved: that a lost connection can't be rolled back is no news.
+            with suppress(DBAPIError):
+                await asyncio.shield(closing)
 
 
 def _loaded(value: str | float) -> Any:
     """Read JSON; SQLite keeps one that is a bare number as a number."""
     return value if isinstance(value, int | float) else orjson.loads(value)
-
-
-@asynccontextmanager
-async def _session(engine: AsyncEngine) -> AsyncIterator[Session]:
-    session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
-    try:
-        yield session
-    finally:
-        # Nothing is left to be saved: that a lost connection can't be rolled back is no news.
-        with suppress(DBAPIError):
-            await asyncio.shield(session.close())
 
 
 async def _connect(session: Session, patience: float) -> None:

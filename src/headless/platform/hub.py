@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Hashable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
@@ -29,6 +29,7 @@ REPLAYS = 3
 AT_ONCE = 8
 """Followers of a state that are told before others have their turn: ten thousand mustn't hold up those who shop."""
 
+Item = TypeVar("Item")
 Channel = tuple[bool, str, UUID | None]
 """Whether for states or for logs, a topic, and one record or any."""
 
@@ -42,96 +43,80 @@ class Counters:
     """What became of entries on their way to consumers, since the process began."""
 
     queued: int = 0
+    """Entries told to a consumer, each as often as there are consumers."""
     coalesced: int = 0
     """Entries that a newer one of the same key replaced before they were taken."""
     cut: int = 0
     """Consumers whose queue ran over, or who were behind when the log was forgotten."""
 
 
-class Listener:
-    """One consumer's bounded queue. With `coalesce` only the newest entry of each key waits."""
+class Follower(Protocol):
+    """Whoever is told of entries in the moment that they come, and must not linger over them."""
 
-    def __init__(self, interest: Interest, *, coalesce: bool, counters: Counters | None = None) -> None:
-        self.interest = interest
-        self.counters = counters or Counters()
-        self._coalesce = coalesce
-        # Thousands wait with nothing in it: an empty deque takes more room than all the rest.
-        self._queue: deque[Entry] | None = None
-        self._latest: dict[tuple[str, UUID], Entry] = {}
-        self._waiting: asyncio.Future[None] | None = None
-        self._overflown = False
-        self._closed = False
-
-    @property
-    def channels(self) -> set[Channel]:
-        keys: Sequence[UUID | None] = [None] if self.interest.keys is None else list(self.interest.keys)
-        return {(self._coalesce, topic, key) for topic in self.interest.topics for key in keys}
-
-    def put(self, entry: Entry, *, replacing: int = 0) -> None:
-        """Have an entry wait for the consumer, in place of so many older ones that were never put."""
-        if not self.interest.wants(entry):
-            return
-        self.counters.coalesced += replacing
-        if self._coalesce:
-            # Popped first, so that a key that changed again goes to the end of the line: positions stay ascending.
-            replaced = self._latest.pop((entry.topic, entry.key), None)
-            self.counters.queued += replaced is None
-            self.counters.coalesced += replaced is not None
-            self._latest[entry.topic, entry.key] = entry
-        elif len(self._queue or ()) >= QUEUE_LIMIT:
-            self.cut()
-        else:
-            self.counters.queued += 1
-            if self._queue is None:
-                self._queue = deque()
-            self._queue.append(entry)
-        self._wake()
+    interest: Interest
+    coalesces: bool
+    """Whether the newest entry of each key says all, as of a state; else every entry is wanted, as of a log."""
 
     @property
     def waiting(self) -> int:
-        """Entries that the consumer hasn't taken."""
-        return len(self._latest) + len(self._queue or ())
+        """Entries that it was told of and whose consumers haven't taken them."""
+
+    def put(self, entry: Entry, *, replacing: int = 0) -> None:
+        """Take an entry, in place of so many older ones that are never told."""
 
     def cut(self) -> None:
-        """Have the consumer resume from the log."""
-        self.counters.cut += not self._overflown
-        self._overflown = True
-        self._wake()
+        """Have consumers resume from the log: some entries can't be told."""
 
     def close(self) -> None:
-        self._closed = True
-        self._wake()
+        """Nothing more will come."""
 
-    async def entries(self) -> AsyncGenerator[Entry, None]:
-        """Entries as they come; raises `TooSlow` when some had to be dropped."""
-        while True:
-            if self._overflown:
+
+class Backlog(Generic[Item]):
+    """What waits for a consumer, at most `QUEUE_LIMIT`. With `coalesces` only the newest of each key waits."""
+
+    __slots__ = ("_coalesces", "_items")
+
+    def __init__(self, *, coalesces: bool) -> None:
+        self._coalesces = coalesces
+        # Thousands wait with nothing in it.
+        self._items: OrderedDict[Hashable, Item] | None = None
+
+    def put(self, entry: Entry, item: Item) -> bool:
+        """Have something wait that tells of an entry; whether it replaced what was older. Raises `TooSlow`."""
+        if self._items is None:
+            self._items = OrderedDict()
+        if not self._coalesces:
+            if len(self._items) >= QUEUE_LIMIT:
                 raise TooSlow
-            if self._latest:
-                first = next(iter(self._latest))
-                yield self._latest.pop(first)
-            elif self._queue:
-                yield self._queue.popleft()
-            elif self._closed:
-                return
-            else:
-                self._queue = None
-                self._waiting = asyncio.get_running_loop().create_future()
-                await self._waiting
+            self._items[entry.position] = item
+            return False
+        # Popped first, so that a key that changed again goes to the end of the line: positions stay ascending.
+        key = entry.topic, entry.key
+        replaced = self._items.pop(key, None) is not None
+        self._items[key] = item
+        return replaced
 
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+    def take(self) -> Item:
+        """Take what has waited longest."""
+        if self._items is None:
+            raise LookupError
+        _, item = self._items.popitem(last=False)
+        if not self._items:
+            self._items = None
+        return item
+
+    def __len__(self) -> int:
+        return len(self._items or ())
 
 
 class Hub:
-    """Follows the log of numbered facts and hands each to whoever listens in this process."""
+    """Follows the log of numbered facts and hands each to whoever follows it in this process."""
 
     def __init__(self, database: Database) -> None:
         self.position = 0
         self.counters = Counters()
         self._database = database
-        self._listeners: dict[Channel, set[Listener]] = defaultdict(set)
+        self._followers: dict[Channel, set[Follower]] = defaultdict(set)
         self._wake = asyncio.Event()
         self._replays = asyncio.Semaphore(REPLAYS)
         self._is_closed = False
@@ -139,57 +124,55 @@ class Hub:
     @property
     def waiting(self) -> int:
         """Entries that wait for their consumers now."""
-        return sum(listener.waiting for listener in self._everyone())
+        return sum(follower.waiting for follower in self._everyone())
 
     def heard(self, position: int | None) -> None:
         """Hear that the log has grown to a position, or that it may have."""
         if position is None or position > self.position:
             self._wake.set()
 
-    @contextmanager
-    def listening(self, interest: Interest, *, coalesce: bool) -> Iterator[Listener]:
-        """Register a listener: it gets what comes after the hub's present position."""
-        listener = Listener(interest, coalesce=coalesce, counters=self.counters)
-        channels = listener.channels
-        for channel in channels:
-            self._listeners[channel].add(listener)
+    def add(self, follower: Follower) -> None:
+        """Tell someone of what comes after the present position."""
+        for channel in _channels(follower):
+            self._followers[channel].add(follower)
         if self._is_closed:
-            listener.close()
-        try:
-            yield listener
-        finally:
-            for channel in channels:
-                self._listeners[channel].discard(listener)
-                if not self._listeners[channel]:
-                    del self._listeners[channel]
+            follower.close()
 
-    async def resumed(self, interest: Interest, after: int, *, coalesce: bool) -> AsyncGenerator[Entry, None]:
-        """Entries after a position: those of the past from the log, then live ones; no gap, no duplicate in between.
+    def remove(self, follower: Follower) -> None:
+        """Tell him no more."""
+        for channel in _channels(follower):
+            self._followers[channel].discard(follower)
+            if not self._followers[channel]:
+                del self._followers[channel]
 
-        With `coalesce` the past brings only the newest entry of each key. Memory stays bounded however long the past
-        is. Raises `ResyncRequired` when the log doesn't reach back to the position or has never come to it, `TooSlow`
-        like a listener.
+    async def past(
+        self, interest: Interest, after: int, *, coalesce: bool, caught_up: Callable[[int], None]
+    ) -> AsyncGenerator[Entry, None]:
+        """Entries after a position from the log; with `coalesce` only the newest of each key.
+
+        Near the log's end `caught_up` is called with the position up to which they reach: what comes after it has to
+        be followed from that moment on, and waits in memory until the rest is told. Memory stays bounded however long
+        the past is. Raises `ResyncRequired` when
+        the log doesn't reach back to the position or has never come to it.
         """
         if after > self.position:
             await self._check_reached(after)
         latest: dict[tuple[str, UUID], Entry] = {}
-        position = after
-        while position < self.position:
-            page, position = await self._past(interest, position)
+        position, end = after, None
+        while end is None or position < end:
+            if end is None and self.position - position <= QUEUE_LIMIT // 2:
+                end = max(after, self.position)
+                caught_up(end)
+                continue
+            page, position = await self._past(interest, position, self.position if end is None else end)
             for entry in page:
                 if coalesce:
                     latest.pop((entry.topic, entry.key), None)
                     latest[entry.topic, entry.key] = entry
                 else:
                     yield entry
-        # Nothing was awaited since the comparison: what comes after `position` goes to the listener.
-        with self.listening(interest, coalesce=coalesce) as listener:
-            for entry in latest.values():
-                yield entry
-            async with aclosing(listener.entries()) as live:
-                async for entry in live:
-                    if entry.position > position:
-                        yield entry
+        for entry in latest.values():
+            yield entry
 
     async def start(self) -> None:
         """Begin at the log's present end."""
@@ -201,10 +184,10 @@ class Hub:
         await jobs.whenever(self._wake, self._catch_up, poll_seconds=POLL_SECONDS, name="follow_the_log")
 
     def close(self) -> None:
-        """End every listener's stream, and those that come later."""
+        """Tell everyone, and those who come later, that nothing more will come."""
         self._is_closed = True
-        for listener in self._everyone():
-            listener.close()
+        for follower in self._everyone():
+            follower.close()
 
     async def _catch_up(self) -> None:
         while True:
@@ -212,8 +195,8 @@ class Hub:
                 fresh = await outbox.read_after(session, self.position)
             if fresh and fresh[0].position > self.position + 1:
                 log.warning("log_forgotten_unread", after=self.position, oldest=fresh[0].position)
-                for listener in self._everyone():
-                    listener.cut()
+                for follower in self._everyone():
+                    follower.cut()
             await self._hand_out(fresh)
             if len(fresh) < outbox.BATCH:
                 return
@@ -223,30 +206,30 @@ class Hub:
         newest: dict[Hashable, tuple[Entry, int]] = {}
         for entry in fresh:
             self.position = entry.position
-            for listener in self._followers(entry, of_states=False):
-                listener.put(entry)
-            if next(self._followers(entry, of_states=True), None) is not None:
+            for follower in list(self._told(entry, of_states=False)):
+                follower.put(entry)
+            if next(self._told(entry, of_states=True), None) is not None:
                 name = entry.topic, entry.key, orjson.dumps(entry.payload, option=orjson.OPT_SORT_KEYS)
                 _, replaced = newest.pop(name, (entry, -1))
                 newest[name] = entry, replaced + 1
-        # Nothing was awaited yet: who begins to listen from here on begins behind all of these.
-        told = [(*each, list(self._followers(each[0], of_states=True))) for each in newest.values()]
+        # Nothing was awaited yet: who begins to follow from here on begins behind all of these.
+        told = [(*each, list(self._told(each[0], of_states=True))) for each in newest.values()]
         count = 0
-        for entry, replaced, listeners in told:
-            for listener in listeners:
-                listener.put(entry, replacing=replaced)
+        for entry, replaced, followers in told:
+            for follower in followers:
+                follower.put(entry, replacing=replaced)
                 count += 1
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
 
-    def _followers(self, entry: Entry, *, of_states: bool) -> Iterator[Listener]:
+    def _told(self, entry: Entry, *, of_states: bool) -> Iterator[Follower]:
         for key in (entry.key, None):
-            yield from self._listeners.get((of_states, entry.topic, key), ())
+            yield from self._followers.get((of_states, entry.topic, key), ())
 
-    async def _past(self, interest: Interest, after: int) -> tuple[Sequence[Entry], int]:
+    async def _past(self, interest: Interest, after: int, end: int) -> tuple[Sequence[Entry], int]:
         """One page of what a consumer missed, and the position up to which it reaches."""
         async with self._replays, self._database.reading() as session:
-            upto = min(self.position, after + REPLAY_SPAN)
+            upto = min(end, after + REPLAY_SPAN)
             return await outbox.read_between(session, after, upto, interest), upto
 
     async def _check_reached(self, after: int) -> None:
@@ -254,5 +237,11 @@ class Hub:
             if after > await outbox.position(session):
                 raise ResyncRequired
 
-    def _everyone(self) -> set[Listener]:
-        return {listener for listeners in self._listeners.values() for listener in listeners}
+    def _everyone(self) -> set[Follower]:
+        return {follower for followers in self._followers.values() for follower in followers}
+
+
+def _channels(follower: Follower) -> set[Channel]:
+    interest = follower.interest
+    keys: Iterable[UUID | None] = [None] if interest.keys is None else interest.keys
+    return {(follower.coalesces, topic, key) for topic in interest.topics for key in keys}

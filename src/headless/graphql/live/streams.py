@@ -1,10 +1,10 @@
-"""How does a subscription begin, resume and go on, whatever it tells of?"""
+"""How does a subscription begin or resume, whatever it tells of? Where its past ends, its context follows the live."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,9 @@ PLACE_SIZE = 9
 SIGNATURE_SIZE = 12
 NOBODY = UUID(int=0)
 """The key of a marker, which is about no record."""
+
+Wants = Callable[[Entry], bool]
+"""Which of the entries that a stream is interested in one of its followers is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,38 +95,40 @@ async def states(
 
     After a position: one for each record that changed since, then as above.
     """
-    if after is not None:
-        async with aclosing(_resumed(context, stream, after, coalesce=True)) as past:
-            async for happening in past:
-                yield happening
-        return
-    hub, signer = context.server.hub, context.server.signer
-    with hub.listening(stream.interest, coalesce=True) as listener:
+    await context.close()
+    signer, hub = context.server.signer, context.server.hub
+    follow = partial(context.follow, stream, coalesces=True)
+    if after is None:
         position = hub.position
-        await context.close()
+        follow(after=position)
         for nth, key in enumerate(keys, 1):
             cursor = stream.cursor(signer, position, is_whole=nth == len(keys))
             yield present(stream, cursor, key)
-        async with aclosing(listener.entries()) as entries:
-            async for entry in entries:
-                yield told(context, stream, entry)
-
-
-async def logged(context: Context, stream: Stream, after: int | None) -> AsyncGenerator[Happening, None]:
-    """Every event of a log: a marker with a cursor first, or, after a position, what was missed."""
-    if after is not None:
-        async with aclosing(_resumed(context, stream, after, coalesce=False)) as past:
-            async for happening in past:
-                yield happening
         return
-    hub = context.server.hub
-    with hub.listening(stream.interest, coalesce=False) as listener:
-        cursor = stream.cursor(context.server.signer, hub.position)
-        await context.close()
+    past = hub.past(stream.interest, after, coalesce=True, caught_up=lambda end: follow(after=end))
+    async with aclosing(past) as entries:
+        async for entry in entries:
+            # Read now, in whatever state the record is by now: others may have read it earlier.
+            yield told(signer, stream, entry, is_state=True)
+
+
+async def logged(
+    context: Context, stream: Stream, after: int | None, *, wants: Wants | None = None
+) -> AsyncGenerator[Happening, None]:
+    """Every event of a log: a marker with a cursor first, or, after a position, what was missed."""
+    await context.close()
+    signer, hub = context.server.signer, context.server.hub
+    follow = partial(context.follow, stream, coalesces=False, wants=wants)
+    if after is None:
+        cursor = stream.cursor(signer, hub.position)
+        follow(after=hub.position)
         yield Happening(ids.new(), cursor, clock.now(), None, NOBODY, {}, stream.type_name)
-        async with aclosing(listener.entries()) as entries:
-            async for entry in entries:
-                yield told(context, stream, entry)
+        return
+    past = hub.past(stream.interest, after, coalesce=False, caught_up=lambda end: follow(after=end))
+    async with aclosing(past) as entries:
+        async for entry in entries:
+            if wants is None or wants(entry):
+                yield told(signer, stream, entry)
 
 
 def present(stream: Stream, cursor: str, key: UUID, payload: Mapping[str, Any] | None = None) -> Happening:
@@ -134,20 +139,14 @@ def present(stream: Stream, cursor: str, key: UUID, payload: Mapping[str, Any] |
     )
 
 
-def told(context: Context, stream: Stream, entry: Entry) -> Happening:
-    """Tell of a fact of the log."""
-    cursor = stream.cursor(context.server.signer, entry.position)
-    return Happening(entry.id, cursor, entry.occurred_at, entry.topic, entry.key, entry.payload, stream.type_name)
+def told(signer: Signer, stream: Stream, entry: Entry, *, is_state: bool = False) -> Happening:
+    """Tell of a fact of the log, or of the state that it led to."""
+    cursor = stream.cursor(signer, entry.position)
+    return Happening(
+        entry.id, cursor, entry.occurred_at, entry.topic, entry.key, entry.payload, stream.type_name, is_state=is_state
+    )
 
 
 def about(topic: str, keys: Iterable[UUID] | None = None, **payload: Any) -> Interest:
     """The facts of one topic, about some records or any."""
     return Interest(frozenset({topic}), None if keys is None else frozenset(keys), tuple(payload.items()))
-
-
-async def _resumed(context: Context, stream: Stream, after: int, *, coalesce: bool) -> AsyncGenerator[Happening, None]:
-    await context.close()
-    resumed = context.server.hub.resumed(stream.interest, after, coalesce=coalesce)
-    async with aclosing(resumed) as entries:
-        async for entry in entries:
-            yield told(context, stream, entry)

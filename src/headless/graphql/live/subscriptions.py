@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from headless.catalog import queries as catalog_queries
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import PUBLIC, subscription
 from headless.graphql.live import topics as known_topics
-from headless.graphql.live.streams import Happening, Stream, about, logged, present, states, told
+from headless.graphql.live.streams import Happening, Stream, about, logged, present, states
 from headless.graphql.live.types import (
     CartChanged,
     InventoryChanged,
@@ -32,7 +33,7 @@ from headless.orders import events as order_events
 from headless.orders import queries as order_queries
 from headless.platform import ids
 from headless.platform.errors import BadUserInput, NotFound
-from headless.platform.outbox import Interest
+from headless.platform.outbox import Entry, Interest
 from headless.pricing import events as price_events
 
 MOST_KEYS = 250
@@ -135,7 +136,6 @@ async def _variants(info: Info, stream: Stream, keys: list[UUID], after: str | N
         # One who resumes has seen them all, and is to hear of those that were hidden meanwhile.
         eye = await info.context.eye()
         async with info.context.reading() as session:
-            # Not kept: this frame lives as long as the subscription.
             is_hidden = len(await catalog_queries.variants_by_id(session, keys, eye)) < len(keys)
         if is_hidden:
             raise NotFound
@@ -145,26 +145,26 @@ async def _variants(info: Info, stream: Stream, keys: list[UUID], after: str | N
 
 
 async def _order(info: Info, stream: Stream, key: UUID, after: str | None) -> AsyncGenerator[Happening, None]:
-    position = _position(info, stream, after)
-    if position is not None:
-        async with aclosing(logged(info.context, stream, position)) as happenings:
-            async for happening in happenings:
-                yield happening
-        return
-    hub = info.context.server.hub
-    with hub.listening(stream.interest, coalesce=False) as listener:
-        cursor = stream.cursor(info.context.server.signer, hub.position)
+    position, wants = _position(info, stream, after), None
+    if position is None:
+        # Noted before the order is read: what changes meanwhile is told afterwards.
+        position = info.context.server.hub.position
         async with info.context.reading() as session:
             order = (await order_queries.orders_by_id(session, [key])).get(key)
         await info.context.close()
         if order is None:
             raise NotFound
+        cursor = stream.cursor(info.context.server.signer, position)
+        wants = partial(_is_after, order.version)
         yield present(stream, cursor, key, {"status": order.status, "previous_status": None})
-        async with aclosing(listener.entries()) as entries:
-            async for entry in entries:
-                # Entries that the first message already told of are left out.
-                if entry.payload["version"] > order.version:
-                    yield told(info.context, stream, entry)
+    async with aclosing(logged(info.context, stream, position, wants=wants)) as happenings:
+        async for happening in happenings:
+            yield happening
+
+
+def _is_after(version: int, entry: Entry) -> bool:
+    """Whether a change wasn't told yet by the order's first message."""
+    return bool(entry.payload["version"] > version)
 
 
 def _stream(field: str, type_name: str, interest: Interest) -> Stream:

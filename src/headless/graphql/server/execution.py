@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -213,12 +213,18 @@ class Engine:
         return result if isinstance(result, ExecutionResult) else await result
 
     def context(
-        self, prepared: Prepared, request: Request, caller: Caller, *, turns: asyncio.Semaphore | None = None
+        self,
+        prepared: Prepared,
+        request: Request,
+        caller: Caller,
+        *,
+        turns: asyncio.Semaphore | None = None,
+        follow: Callable[..., None] | None = None,
     ) -> Context:
-        """The context of one operation or event; `turns` bounds how many read at once."""
+        """The context of one operation or event; `turns` bounds how many read at once, `follow` is a subscription's."""
         key = self._idempotency_key(prepared, caller)
         market = _market(prepared.operation, request.variables)
-        return Context(self.server, actor=caller.actor, market=market, idempotency_key=key, turns=turns)
+        return Context(self.server, actor=caller.actor, market=market, idempotency_key=key, turns=turns, follow=follow)
 
     def _idempotency_key(self, prepared: Prepared, caller: Caller) -> str | None:
         if caller.idempotency_key is None or prepared.kind is not OperationType.MUTATION:

@@ -6,8 +6,7 @@ and the actor with all his rights are equal. A result depends on nothing else, s
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import orjson
@@ -100,7 +99,7 @@ class _Execution:
             asyncio.get_running_loop().call_soon(self._let_go)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Audience:
     """Everyone for whom the answer to an event is the same."""
 
@@ -144,21 +143,18 @@ class Audiences:
     def __init__(self) -> None:
         self._audiences: dict[Hashable, Audience] = {}
 
-    @contextmanager
-    def joined(self, key: Hashable) -> Iterator[Audience]:
-        """Be a member for a while."""
+    def join(self, key: Hashable) -> Audience:
+        """Become a member."""
         audience = self._audiences.get(key)
         if audience is None:
             audience = self._audiences[key] = Audience(key)
-        # One key for all members.
-        key = audience.key
         audience.members += 1
-        try:
-            yield audience
-        finally:
-            audience.members -= 1
-            if not audience.members:
-                del self._audiences[key]
+        return audience
+
+    def leave(self, audience: Audience) -> None:
+        audience.members -= 1
+        if not audience.members:
+            del self._audiences[audience.key]
 
     def __len__(self) -> int:
         return len(self._audiences)

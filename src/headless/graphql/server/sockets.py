@@ -18,8 +18,8 @@ from headless.graphql.server.execution import Caller, Engine, Prepared, Request,
 from headless.graphql.server.http import Refuse, actor_of
 from headless.graphql.server.messages import LARGEST_FRAME, Close
 from headless.graphql.server.sharing import Frame
-from headless.graphql.server.subscribing import Interrupted, Subscriptions
-from headless.platform import clock
+from headless.graphql.server.subscribing import Following, Interrupted, Subscriptions
+from headless.platform import clock, tasks
 from headless.platform.errors import Fault
 from headless.platform.hub import TooSlow
 
@@ -103,26 +103,26 @@ class _Socket:
         "_is_greeted",
         "_is_over",
         "_pinging",
-        "_running",
         "_sending",
         "_stall_timer",
         "_stalled_at",
-        "_subscriptions",
         "_task",
         "_timer",
         "_websocket",
+        "running",
+        "subscriptions",
     )
 
     def __init__(
         self, engine: Engine, subscriptions: Subscriptions, connections: Connections, websocket: WebSocket
     ) -> None:
         self._engine = engine
-        self._subscriptions = subscriptions
+        self.subscriptions = subscriptions
         self._connections = connections
         self._websocket = websocket
         self._actor: Actor | None = None
         self._is_greeted = False
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self.running: dict[str, _Operation] = {}
         self._task = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
         self._pinging: asyncio.Task[None] | None = None
@@ -160,9 +160,9 @@ class _Socket:
             await self._close(self._ending)
 
     def end(self, why: Ending) -> None:
-        self._end(ENDINGS[why])
+        self.close(ENDINGS[why])
 
-    def _end(self, close: Close) -> None:
+    def close(self, close: Close) -> None:
         """Have the socket closed by the task that runs it, which may be waiting for a client that never speaks."""
         if self._ending is None and not self._is_over and self._task is not None:
             self._ending = close
@@ -172,16 +172,18 @@ class _Socket:
         """End what runs; a mutation is carried out anyway, and is waited for before a restart."""
         if self._actor is not None:
             self._connections.let_be(self, self._actor)
-        tasks = list(self._running.values())
+        operations = list(self.running.values())
         if self._ending is ENDINGS[Ending.RESTART]:
-            single = [task for task in tasks if task.get_name() != OperationType.SUBSCRIPTION.value]
+            single = [operation.task for operation in operations if operation.task and not operation.is_subscription]
             if single:
                 await asyncio.wait(single, timeout=FAREWELL_SECONDS)
+        ending = [operation.task for operation in operations if operation.task is not None]
+        for operation in operations:
+            operation.stop()
         if self._pinging is not None:
-            tasks.append(self._pinging)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._pinging.cancel()
+            ending.append(self._pinging)
+        await asyncio.gather(*ending, return_exceptions=True)
 
     async def _close(self, close: Close) -> None:
         with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
@@ -213,15 +215,15 @@ class _Socket:
         if kind == "connection_init":
             await self._init(message)
         elif kind == "ping":
-            await self._send('{"type":"pong"}')
+            await self.send('{"type":"pong"}')
         elif kind == "pong":
             return
         elif kind == "subscribe":
             await self._subscribe(message)
         elif kind == "complete":
-            task = self._running.pop(messages.id_of(message), None)
-            if task is not None:
-                task.cancel()
+            operation = self.running.pop(messages.id_of(message), None)
+            if operation is not None:
+                operation.stop()
         else:
             raise Close(4400, "Unknown message type.")
 
@@ -242,51 +244,27 @@ class _Socket:
         self._is_greeted = True
         # Those who came at once needn't be pinged at once.
         self._ping_in(random.uniform(0.6, 1) * PING_SECONDS)  # noqa: S311 - spreads load
-        await self._send(messages.acknowledgement(self._actor, ping_seconds=PING_SECONDS, now=clock.now()))
+        await self.send(messages.acknowledgement(self._actor, ping_seconds=PING_SECONDS, now=clock.now()))
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         if self._actor is None:
             raise Close(4401, "Unauthorized")
         operation_id = messages.id_of(message)
-        if operation_id in self._running:
+        if operation_id in self.running:
             raise Close(4409, f"Subscriber for {operation_id} already exists")
-        if len(self._running) >= MOST_SUBSCRIPTIONS:
+        if len(self.running) >= MOST_SUBSCRIPTIONS:
             raise Close(4429, f"At most {MOST_SUBSCRIPTIONS} operations run on one socket.")
         request = messages.request(message)
         try:
             prepared = self._engine.prepare(request)
         except RequestError as error:
             errors = Frame.of(error.answer()).errors
-            await self._send(f'{{"id":{_quoted(operation_id)},"type":"error","payload":{errors}}}')
+            await self.send(f'{{"id":{_quoted(operation_id)},"type":"error","payload":{errors}}}')
             return
-        operation = self._operate(operation_id, prepared, request, Caller(self._actor))
-        # An operation that ends at once must not be removed before it was added.
-        self._running[operation_id] = asyncio.create_task(operation, name=prepared.kind.value)
+        operation = self.running[operation_id] = _Operation(self, operation_id)
+        operation.run(prepared, request, Caller(self._actor))
 
-    async def _operate(self, operation_id: str, prepared: Prepared, request: Request, caller: Caller) -> None:
-        quoted = _quoted(operation_id)
-        try:
-            async with aclosing(self._subscriptions.frames(prepared, request, caller)) as frames:
-                async for frame in frames:
-                    if frame.errors is not None:
-                        self._running.pop(operation_id, None)
-                        await self._send(f'{{"id":{quoted},"type":"error","payload":{frame.errors}}}')
-                        return
-                    await self._send(f'{{"id":{quoted},"type":"next","payload":{frame.text}}}')
-            if self._running.pop(operation_id, None) is not None:
-                await self._send(f'{{"id":{quoted},"type":"complete"}}')
-        except TooSlow:
-            self._subscriptions.counters.cut += 1
-            self._end(Close(1013, TOO_SLOW))
-        except Interrupted:
-            self.end(Ending.LATER)
-        except WebSocketDisconnect:
-            pass
-        except Exception:
-            log.exception("operation_failed")
-            self._end(Close(1011, "Internal error"))
-
-    async def _send(self, text: str) -> None:
+    async def send(self, text: str) -> None:
         loop = asyncio.get_running_loop()
         if not self._sending:
             self._stalled_at = loop.time()
@@ -313,12 +291,12 @@ class _Socket:
         if left > 0:
             self._stall_timer = loop.call_later(left, self._look_for_a_stall)
             return
-        self._subscriptions.counters.cut += self._ending is None
-        self._end(Close(1013, TOO_SLOW))
+        self.subscriptions.counters.cut += self._ending is None
+        self.close(Close(1013, TOO_SLOW))
 
     def _init_is_late(self) -> None:
         if not self._is_greeted:
-            self._end(Close(4408, "Connection initialisation timeout"))
+            self.close(Close(4408, "Connection initialisation timeout"))
 
     def _ping_in(self, seconds: float) -> None:
         if self._timer is not None:
@@ -333,9 +311,94 @@ class _Socket:
     async def _ping(self) -> None:
         try:
             with suppress(WebSocketDisconnect):
-                await self._send('{"type":"ping"}')
+                await self.send('{"type":"ping"}')
         finally:
             self._pinging = None
+
+
+class _Operation:
+    """An operation that runs on a socket: in a task, until it only waits for news."""
+
+    __slots__ = ("_following", "_id", "_socket", "is_subscription", "task")
+
+    def __init__(self, socket: _Socket, operation_id: str) -> None:
+        self._socket = socket
+        self._id = operation_id
+        self._following: Following | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.is_subscription = False
+
+    def run(self, prepared: Prepared, request: Request, caller: Caller) -> None:
+        """Begin."""
+        self.is_subscription = prepared.kind is OperationType.SUBSCRIPTION
+        self.task = asyncio.create_task(self._run(prepared, request, caller))
+
+    def stop(self) -> None:
+        """End it without a word."""
+        if self.task is not None:
+            self.task.cancel()
+        self._leave()
+
+    async def send(self, frame: Frame) -> None:
+        """Tell the client of news, as a member of a feed."""
+        try:
+            await self._tell(frame)
+        except Exception as error:  # noqa: BLE001 - the feed has others to tell
+            self._fail(error)
+
+    def ended(self, error: Exception | None) -> None:
+        """Nothing more will come from the feed."""
+        self._leave()
+        if error is None:
+            self.task = tasks.begin(self._complete())
+        else:
+            self._fail(error)
+
+    async def _run(self, prepared: Prepared, request: Request, caller: Caller) -> None:
+        try:
+            frames = self._socket.subscriptions.frames(prepared, request, caller, onward=self._hand_over)
+            async with aclosing(frames):
+                async for frame in frames:
+                    await self._tell(frame)
+                    if frame.errors is not None:
+                        return
+            if self._following is not None:
+                self.task = None
+                self._following.receive(self)
+            else:
+                await self._complete()
+        except Exception as error:  # noqa: BLE001 - the edge of the process
+            self._fail(error)
+
+    def _hand_over(self, following: Following) -> None:
+        self._following = following
+
+    async def _tell(self, frame: Frame) -> None:
+        if frame.errors is None:
+            await self._socket.send(f'{{"id":{_quoted(self._id)},"type":"next","payload":{frame.text}}}')
+        elif self._socket.running.pop(self._id, None) is not None:
+            self._leave()
+            await self._socket.send(f'{{"id":{_quoted(self._id)},"type":"error","payload":{frame.errors}}}')
+
+    async def _complete(self) -> None:
+        if self._socket.running.pop(self._id, None) is not None:
+            await self._socket.send(f'{{"id":{_quoted(self._id)},"type":"complete"}}')
+
+    def _fail(self, error: Exception) -> None:
+        socket = self._socket
+        if isinstance(error, TooSlow):
+            socket.subscriptions.counters.cut += 1
+            socket.close(Close(1013, TOO_SLOW))
+        elif isinstance(error, Interrupted):
+            socket.end(Ending.LATER)
+        elif not isinstance(error, WebSocketDisconnect):
+            log.error("operation_failed", exc_info=error)
+            socket.close(Close(1011, "Internal error"))
+
+    def _leave(self) -> None:
+        following, self._following = self._following, None
+        if following is not None:
+            self._socket.subscriptions.leave(following)
 
 
 def _quoted(operation_id: str) -> str:

@@ -1,7 +1,8 @@
 """How do staff talk with each other about records in the API?"""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from headless.graphql.pages import Connection
 from headless.graphql.teamwork.comments import READING, Comment, find_comment, readable_kinds, thread_page, writing
 from headless.platform import ids
 from headless.platform.errors import Forbidden, NotFound
+from headless.platform.outbox import Entry
 from headless.teamwork import comments
 from headless.teamwork.events import CommentAdded as Added
 
@@ -217,10 +219,14 @@ class CommentSubscription:
         interest = about(Added.topic, None if key is None else [key])
         stream = Stream("commentAdded", "CommentAdded", interest, ["all" if key is None else key.hex, *sorted(kinds)])
         position = stream.position(context.server.signer, sent(after))
-        async with aclosing(logged(context, stream, position)) as happenings:
+        wants = partial(_is_about, kinds)
+        async with aclosing(logged(context, stream, position, wants=wants)) as happenings:
             async for happening in happenings:
-                if happening.is_marker or happening.payload["record_type"] in kinds:
-                    yield cast("CommentAdded", happening)
+                yield cast("CommentAdded", happening)
+
+
+def _is_about(kinds: Collection[str], entry: Entry) -> bool:
+    return entry.payload["record_type"] in kinds
 
 
 async def _subject(info: Info, subject_id: str, *, writes: bool = False) -> tuple[str, UUID]:
