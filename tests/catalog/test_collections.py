@@ -243,6 +243,48 @@ async def test_rules_about_metafields_follow_values_and_definitions(database: Da
     assert await held(database, tall) == []
 
 
+@pytest.mark.parametrize(
+    ("relation", "condition", "members"),
+    [
+        (RuleRelation.EQUALS, "7", ["mug", "shirt"]),
+        (RuleRelation.NOT_EQUALS, "7", ["poster", "voucher", "secret"]),
+        (RuleRelation.GREATER_THAN, "8", ["shirt"]),
+        (RuleRelation.LESS_THAN, "8", ["mug", "shirt"]),
+        (RuleRelation.IS_SET, "", ["mug", "shirt"]),
+        (RuleRelation.IS_NOT_SET, "", ["poster", "voucher", "secret"]),
+        (RuleRelation.EQUALS, "10", []),
+    ],
+)
+async def test_rules_about_lists_look_at_every_item(
+    database: Database, shop: Shop, relation: RuleRelation, condition: str, members: list[str]
+) -> None:
+    draft = DefinitionDraft(
+        owner=MetafieldOwner.PRODUCT, namespace="specs", key="sizes", name="S", type="list.integer", is_filterable=True
+    )
+    async with database.transaction() as session:
+        await defining.create(session, draft, actor="t")
+        await metafields.set_metafields(
+            session,
+            [
+                Wish(Place(MetafieldOwner.PRODUCT, product_id, "specs", "sizes"), sizes)
+                for product_id, sizes in (
+                    (shop.mug_product, "[7]"),
+                    (shop.shirt_product, "[7, 9]"),
+                    (shop.poster_product, "[]"),
+                )
+            ],
+        )
+
+    rule = Rule(RuleColumn.METAFIELD, relation, condition, "specs", "sizes")
+    found = await make(database, "Sized", RuleSet(is_any=False, rules=(rule,)))
+    await follow(database)
+    wrong = RuleSet(is_any=False, rules=(Rule(RuleColumn.METAFIELD, RuleRelation.EQUALS, "[7]", "specs", "sizes"),))
+    with pytest.raises(InvalidInput, match="This is no integer"):
+        await make(database, "Wrong", wrong)
+
+    assert set(await held(database, found)) == {getattr(shop, f"{name}_product") for name in members}
+
+
 @pytest.mark.parametrize("point", ["consumers.before_commit", "consumers.after_commit"])
 async def test_a_reader_that_dies_goes_on_and_one_that_missed_facts_looks_at_everything(
     database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch, point: str

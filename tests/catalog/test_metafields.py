@@ -7,10 +7,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from headless.catalog.errors import MetafieldTypeConflict
 from headless.catalog.metafields import defining, queries, rules, service
 from headless.catalog.metafields.defining import DefinitionDraft
+from headless.catalog.metafields.models import items
 from headless.catalog.metafields.rules import MetafieldOwner, Validations
 from headless.catalog.metafields.service import Place, Wish
 from headless.platform import ids
@@ -217,6 +219,56 @@ async def test_definitions_come_and_go_with_what_can_be_found(database: Database
     assert await values(database, shop.mug_product) == {}
 
 
+async def keys_of(database: Database, owner_id: UUID) -> dict[tuple[str, str], list[str]]:
+    async with database.reading() as session:
+        found = (await queries.filter_keys_by_owner(session, [owner_id])).get(owner_id, {})
+    return {name: sorted(keys) for name, keys in found.items()}
+
+
+async def test_lists_are_found_by_their_items_as_long_as_their_definition_says_so(
+    database: Database, shop: Shop
+) -> None:
+    place = Place(PRODUCT, shop.mug_product, "specs", "colors")
+    name = ("specs", "colors")
+    await put(database, Wish(place, '["Blau", "blau", "Rot"]', "list.text"))
+    assert await keys_of(database, shop.mug_product) == {}
+
+    definition_id = await define(database, "colors", "list.text", is_filterable=True)
+    assert await keys_of(database, shop.mug_product) == {name: ["blau", "rot"]}
+    await put(database, Wish(place, '["Grün", "Rot"]'), Wish(Place(PRODUCT, shop.shirt_product, *name), "[]"))
+    assert await keys_of(database, shop.mug_product) == {name: ["grun", "rot"]}
+    assert await keys_of(database, shop.shirt_product) == {}
+    assert await values(database, shop.mug_product) == {"specs.colors": (["Grün", "Rot"], None)}
+
+    async with database.transaction() as session:
+        await defining.change(session, definition_id, expected_version=1, changes={"is_filterable": False}, actor="t")
+    assert await keys_of(database, shop.mug_product) == {}
+    await put(database, Wish(place, '["Gelb"]'))
+    assert await keys_of(database, shop.mug_product) == {}
+    async with database.transaction() as session:
+        await defining.change(session, definition_id, expected_version=2, changes={"is_filterable": True}, actor="t")
+    assert await keys_of(database, shop.mug_product) == {name: ["gelb"]}
+
+    async with database.transaction() as session:
+        await defining.remove(session, definition_id, with_metafields=False)
+    assert await keys_of(database, shop.mug_product) == {}
+    await define(database, "colors", "list.text", is_filterable=True)
+    async with database.transaction() as session:
+        await service.delete_metafields(session, [place])
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(items)) == 0
+
+
+async def test_many_lists_are_found_in_chunks(database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defining, "CHUNK", 2)
+    owners = [shop.mug_product, shop.shirt_product, shop.poster_product, shop.voucher_product, shop.secret_product]
+    await put(database, *(Wish(Place(PRODUCT, owner, "specs", "sizes"), "[1, 2]", "list.integer") for owner in owners))
+
+    await define(database, "sizes", "list.integer", is_filterable=True)
+
+    assert [len((await keys_of(database, owner))["specs", "sizes"]) for owner in owners] == [2] * 5
+
+
 async def test_definitions_refuse_what_does_not_fit(database: Database, shop: Shop) -> None:
     await put(database, Wish(Place(PRODUCT, shop.mug_product, "specs", "height"), "7", "integer"))
     with pytest.raises(MetafieldTypeConflict):
@@ -225,8 +277,9 @@ async def test_definitions_refuse_what_does_not_fit(database: Database, shop: Sh
 
     with pytest.raises(Taken):
         await define(database, "height", "integer")
-    with pytest.raises(InvalidInput):
-        await define(database, "sizes", "list.text", is_filterable=True)
+    with pytest.raises(InvalidInput, match="Nothing can be found by json") as refused:
+        await define(database, "sizes", "json", is_filterable=True)
+    assert refused.value.field == ("filterable",)
     with pytest.raises(StaleObject):
         async with database.transaction() as session:
             await defining.change(session, definition_id, expected_version=7, changes={}, actor="t")

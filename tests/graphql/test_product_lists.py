@@ -262,3 +262,52 @@ async def test_metafields_narrow_lists_where_their_definition_says_so(api: Api, 
     assert titles(await listed(api, None, hidden)) != titles(await listed(api, token=token))
     reply = await api.execute(LISTED, {"filters": [hidden]}, token=token)
     assert titles(reply.data["products"]) == ["Tee"]
+
+
+async def test_lists_among_metafields_narrow_by_any_of_their_items(api: Api, stocked: Shop) -> None:
+    token = await api.every_token()
+    made = await api.execute(
+        """mutation { metafieldDefinitionCreate(input: {
+             ownerType: PRODUCT, namespace: "facts", key: "worn", name: "Worn", type: "list.text", filterable: true, public: true
+           }) { metafieldDefinition { id version } userErrors { code } } }""",
+        token=token,
+    )
+    definition = made.data["metafieldDefinitionCreate"]["metafieldDefinition"]
+    ids = {
+        row["title"]: row["id"]
+        for row in (await api.execute("{ products { nodes { id title } } }")).data["products"]["nodes"]
+    }
+    written = await api.execute(
+        "mutation($entries: [MetafieldsSetItemInput!]!) { metafieldsSet(input: {metafields: $entries}) { userErrors { code } } }",
+        {"entries": [
+            {"ownerId": ids[title], "namespace": "facts", "key": "worn", "value": value}
+            for title, value in (("Tee", '["Summer", "spring"]'), ("Polo", '["SUMMER"]'), ("Jeans", '["Winter", "winter"]'))
+        ]}, token=token,
+    )  # fmt: skip
+    assert written.data["metafieldsSet"]["userErrors"] == []
+
+    def worn(value: str) -> dict[str, Any]:
+        return {"metafield": {"namespace": "facts", "key": "worn", "value": value}}
+
+    counted = facet(await listed(api), "metafield.facts.worn")
+    assert [(one["count"], one["input"]["metafield"]["value"].lower()) for one in counted["values"]] == [
+        (2, "summer"),
+        (1, "spring"),
+        (1, "winter"),
+    ]
+    for one in counted["values"]:
+        assert len(titles(await listed(api, None, one["input"]))) == one["count"]
+    assert sorted(titles(await listed(api, None, worn("summer")))) == ["Polo", "Tee"]
+    assert titles(await listed(api, None, worn("Winter"))) == ["Jeans"]
+    assert sorted(titles(await listed(api, None, worn("spring"), worn("winter")))) == ["Jeans", "Tee"]
+    assert titles(await listed(api, None, worn('["Summer", "spring"]'))) == []
+    narrowed = facet(await listed(api, None, worn("spring")), "metafield.facts.worn")["values"]
+    assert [one["selected"] for one in narrowed if one["input"] == worn("spring")] == [True]
+
+    changed = await api.execute(
+        "mutation($i: MetafieldDefinitionUpdateInput!) { metafieldDefinitionUpdate(input: $i) { userErrors { code } } }",
+        {"i": {"id": definition["id"], "expectedVersion": definition["version"], "filterable": False}}, token=token,
+    )  # fmt: skip
+    assert changed.data["metafieldDefinitionUpdate"]["userErrors"] == []
+    assert titles(await listed(api, None, worn("summer"))) == []
+    assert facet(await listed(api), "metafield.facts.worn") is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -92,7 +92,8 @@ class Candidate:
     tags: frozenset[str]
     price: Decimal | None
     is_available: bool
-    metafields: Mapping[tuple[str, str], str]
+    metafields: Mapping[tuple[str, str], Collection[str]]
+    """What each is compared by; of a list every item."""
 
 
 def checked(wanted: RuleSet) -> RuleSet:
@@ -188,12 +189,21 @@ def _meets(rule: Rule, product: Candidate) -> bool:
             price = price_of(rule.condition)
             return product.price is not None and price is not None and _compares(rule.relation, product.price, price)
         case RuleColumn.METAFIELD:
-            found = product.metafields.get((rule.namespace or "", rule.key or ""))
-            if rule.relation in ONLY_SET:
-                return (found is not None) == (rule.relation is RuleRelation.IS_SET)
-            if found is None:
-                return rule.relation is RuleRelation.NOT_EQUALS
-            return rule.filter_key is not None and _compares(rule.relation, found, rule.filter_key)
+            found = product.metafields.get((rule.namespace or "", rule.key or ""), ())
+            return _meets_any(rule, found)
+
+
+def _meets_any(rule: Rule, found: Collection[str]) -> bool:
+    """Whether a metafield, or any item of a list, is as wished; NOT_EQUALS: whether none is."""
+    if rule.relation in ONLY_SET:
+        return bool(found) == (rule.relation is RuleRelation.IS_SET)
+    if not found:
+        return rule.relation is RuleRelation.NOT_EQUALS
+    if rule.filter_key is None:
+        return False
+    if rule.relation is RuleRelation.NOT_EQUALS:
+        return rule.filter_key not in found
+    return any(_compares(rule.relation, value, rule.filter_key) for value in found)
 
 
 @lru_cache(maxsize=4096)

@@ -242,7 +242,7 @@ async def _rules(session: Session, rule_set: RuleSet | None) -> dict[str, Any] |
             raise InvalidInput(message, field=(*path, "metafield"))
         shape = Shape(Kind(row.type), row.is_list)
         if rule.relation not in rules.ONLY_SET and wished_key(shape, rule.condition) is None:
-            raise InvalidInput(f"This is no {shape.name}.", field=(*path, "condition"))
+            raise InvalidInput(f"This is no {shape.kind}.", field=(*path, "condition"))
     return rules.row_of(checked)
 
 

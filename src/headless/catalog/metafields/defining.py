@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from headless.catalog.collections import membership
 from headless.catalog.errors import MetafieldTypeConflict
-from headless.catalog.metafields import rules
+from headless.catalog.metafields import items, rules
 from headless.catalog.metafields.models import definitions, metafields
 from headless.catalog.metafields.rules import Kind, MetafieldOwner, Shape, Validations
 from headless.catalog.rules import checked_title
@@ -123,26 +123,34 @@ async def remove(session: Session, definition_id: UUID, *, with_metafields: bool
 
 async def refresh_filter_keys(session: Session, definition: Record) -> None:
     """Write again what all metafields of a definition can be found by."""
-    c = metafields.c
+    if definition.is_list:
+        await items.forget(session, definition.id)
     if definition.is_filterable:
-        shape = Shape(Kind(definition.type), definition.is_list)
-        after: UUID | None = None
-        connection = await session.connection()
-        while True:
-            beyond = (c.id > after,) if after is not None else ()
-            wanted = select(c.id, c.value).where(_of(definition), *beyond).order_by(c.id).limit(CHUNK)
-            rows = (await session.execute(wanted)).all()
-            if rows:
-                await connection.execute(
-                    update(metafields).where(c.id == bindparam("of_id")).values(filter_key=bindparam("new_key")),
-                    [{"of_id": row.id, "new_key": rules.filter_key(shape, row.value)} for row in rows],
-                )
-            if len(rows) < CHUNK:
-                break
-            after = rows[-1].id
-    else:
+        await _write_keys(session, definition)
+    elif not definition.is_list:
         await session.execute(update(metafields).where(_of(definition)).values(filter_key=None))
     await membership.rebuild_by_metafield(session, definition.namespace, definition.key)
+
+
+async def _write_keys(session: Session, definition: Record) -> None:
+    c = metafields.c
+    shape = Shape(Kind(definition.type), definition.is_list)
+    after: UUID | None = None
+    connection = await session.connection()
+    while True:
+        beyond = (c.id > after,) if after is not None else ()
+        wanted = select(c.id, c.value).where(_of(definition), *beyond).order_by(c.id).limit(CHUNK)
+        rows = (await session.execute(wanted)).all()
+        if rows and definition.is_list:
+            await items.write(session, definition, {row.id: row.value for row in rows})
+        elif rows:
+            await connection.execute(
+                update(metafields).where(c.id == bindparam("of_id")).values(filter_key=bindparam("new_key")),
+                [{"of_id": row.id, "new_key": rules.filter_key(shape, row.value)} for row in rows],
+            )
+        if len(rows) < CHUNK:
+            break
+        after = rows[-1].id
 
 
 def _of(definition: Record) -> ColumnElement[bool]:
@@ -159,8 +167,11 @@ async def _locked(session: Session, definition_id: UUID) -> Record:
 
 
 def _filterable(shape: Shape, *, wanted: bool) -> bool:
-    if wanted and (shape.is_list or shape.kind is Kind.JSON):
-        raise InvalidInput("Nothing can be found by lists or json.", field=("filterable",))
+    if wanted and shape.kind is Kind.JSON:
+        message = (
+            "Nothing can be found by json: it has no one value to compare. Use a list, or a metafield for each value."
+        )
+        raise InvalidInput(message, field=("filterable",))
     return wanted
 
 

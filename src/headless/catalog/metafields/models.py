@@ -41,8 +41,8 @@ class MetafieldDefinition(SQLModel, table=True):
 class Metafield(SQLModel, table=True):
     """One value of a record.
 
-    `filter_key` is the value as it is compared and found by, folded and sortable; null unless the definition is
-    filterable.
+    `filter_key` is a single value as it is compared and found by, folded and sortable; null unless the definition is
+    filterable. What a list is found by are its items.
     """
 
     __tablename__ = "metafield"
@@ -65,5 +65,18 @@ class Metafield(SQLModel, table=True):
     updated_at: datetime = Field(sa_type=columns.UtcDateTime)
 
 
+class MetafieldItem(SQLModel, table=True):
+    """One of the values by which a list is found, as long as its definition is filterable; equal ones are one."""
+
+    __tablename__ = "metafield_item"
+    __table_args__ = (Index("ix_metafield_item_found", "definition_id", "filter_key", "metafield_id"),)
+
+    metafield_id: UUID = Field(primary_key=True, foreign_key="metafield.id", ondelete="CASCADE")
+    filter_key: str = Field(primary_key=True, sa_type=SortText)
+    definition_id: UUID = Field(foreign_key="metafield_definition.id", ondelete="CASCADE")
+    value: Any = Field(sa_column=Column(columns.Json, nullable=False))
+
+
 definitions = columns.table_of(MetafieldDefinition)
 metafields = columns.table_of(Metafield)
+items = columns.table_of(MetafieldItem)

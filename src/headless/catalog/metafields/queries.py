@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 
-from headless.catalog.metafields.models import definitions, metafields
+from headless.catalog.metafields.models import definitions, items, metafields
 from headless.catalog.metafields.rules import MetafieldOwner
 from headless.platform import pages
 from headless.platform.columns import any_of
@@ -84,13 +84,18 @@ async def definitions_named(session: Session, names: Sequence[Name], *, lock: bo
     return {(row.owner_type, row.namespace, row.key): row for row in rows}
 
 
-async def filter_keys_by_owner(session: Session, keys: Sequence[UUID]) -> Mapping[UUID, Mapping[tuple[str, str], str]]:
-    """What records can be found by: `(namespace, key)` with the value's filter key."""
+async def filter_keys_by_owner(
+    session: Session, keys: Sequence[UUID]
+) -> Mapping[UUID, Mapping[tuple[str, str], Collection[str]]]:
+    """What records can be found by: `(namespace, key)` with the value's filter key, or those of a list's items."""
     c = metafields.c
+    key = func.coalesce(items.c.filter_key, c.filter_key)
     rows = await session.execute(
-        select(c.owner_id, c.namespace, c.key, c.filter_key).where(any_of(c.owner_id, keys), c.filter_key.is_not(None))
+        select(c.owner_id, c.namespace, c.key, key.label("filter_key"))
+        .select_from(metafields.outerjoin(items, items.c.metafield_id == c.id))
+        .where(any_of(c.owner_id, keys), key.is_not(None))
     )
-    found: defaultdict[UUID, dict[tuple[str, str], str]] = defaultdict(dict)
+    found: defaultdict[UUID, defaultdict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row.owner_id][row.namespace, row.key] = row.filter_key
+        found[row.owner_id][row.namespace, row.key].append(row.filter_key)
     return found

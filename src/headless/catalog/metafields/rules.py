@@ -171,7 +171,7 @@ def shown(shape: Shape, value: Any) -> str:
 def filter_key(shape: Shape, value: Any) -> str | None:
     """A single value as it is compared and found by; texts folded, numbers in an order that texts have, too.
 
-    None for what nothing can be found by: lists and json.
+    None for json, by which nothing can be found, and for lists, which are found by each of their items.
     """
     if shape.is_list or shape.kind is Kind.JSON:
         return None
@@ -184,10 +184,21 @@ def filter_key(shape: Shape, value: Any) -> str | None:
     return text[:FILTER_LENGTH]
 
 
+def item_keys(shape: Shape, value: Sequence[Any]) -> dict[str, Any]:
+    """The items of a list by what they are found by; of those that are compared alike, the first."""
+    found: dict[str, Any] = {}
+    for item in value:
+        key = filter_key(Shape(shape.kind), item)
+        if key is not None:
+            found.setdefault(key, item)
+    return found
+
+
 def wished_key(shape: Shape, text: str) -> str | None:
-    """The filter key that a value has which someone looks for; None when there can be no such value."""
+    """The filter key of the value, or of the item of a list, that someone looks for; None when there can't be one."""
+    single = Shape(shape.kind)
     try:
-        return filter_key(shape, parsed(shape, text, NO_VALIDATIONS))
+        return filter_key(single, parsed(single, text, NO_VALIDATIONS))
     except InvalidInput:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, tuple_
 
 from headless.catalog.events import CollectionUpdated, ProductUpdated
-from headless.catalog.metafields import queries, rules
+from headless.catalog.metafields import items, queries, rules
 from headless.catalog.metafields.models import metafields
 from headless.catalog.metafields.rules import REFERENCES, MetafieldOwner, Shape
 from headless.catalog.models import collections, products, variants
@@ -149,7 +149,26 @@ async def _write(session: Session, wishes: Mapping[int, Wish]) -> list[UUID]:
         else ()
     )
     found = {(row.owner_id, row.namespace, row.key): row.id for row in written}
+    await _write_items(session, defined.values(), rows, found)
     return [found[row["owner_id"], row["namespace"], row["key"]] for row in rows]
+
+
+async def _write_items(
+    session: Session,
+    defined: Iterable[Record],
+    rows: Sequence[Mapping[str, Any]],
+    ids_by_place: Mapping[tuple[UUID, str, str], UUID],
+) -> None:
+    """Have lists found by their items, where their definition is filterable."""
+    for definition in defined:
+        name = (definition.owner_type, definition.namespace, definition.key)
+        if definition.is_list and definition.is_filterable:
+            values = {
+                ids_by_place[row["owner_id"], row["namespace"], row["key"]]: row["value"]
+                for row in rows
+                if (row["owner_type"], row["namespace"], row["key"]) == name
+            }
+            await items.write(session, definition, values)
 
 
 async def delete_metafields(session: Session, places: Sequence[Place]) -> list[Place]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Subquery,
@@ -30,7 +31,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from headless.catalog.metafields.models import definitions, metafields
+from headless.catalog.metafields.models import definitions, items, metafields
 from headless.catalog.models import listings, products
 from headless.catalog.search import index, rules
 from headless.catalog.search.filters import Has, Metafield
@@ -220,29 +221,42 @@ def _values(part: Part, sets: _Sets) -> Select[Any]:
 
 
 def _metafields(part: Part, hits: CTE, is_asked: ColumnElement[bool]) -> Select[Any]:
-    """Count filterable metafields; those without a public definition only for staff. The label is their JSON."""
-    m, d = metafields.c, definitions.c
-    key = literal(rules.METAFIELD, Text) + d.namespace + "." + d.key
+    """Count filterable metafields and items of lists; without a public definition only for staff. Labels are JSON."""
+    m, d, i = metafields.c, definitions.c, items.c
     defined = and_(d.owner_type == m.owner_type, d.namespace == m.namespace, d.key == m.key)
-    counted = (
-        select(
-            key.label("key"),
-            m.filter_key.label("value"),
-            func.min(cast(d.name, Text)).label("name"),
-            func.min(cast(m.value, Text)).label("label"),
-            func.count().label("count"),
+    single = definitions.join(metafields, defined).join(hits, hits.c.id == m.owner_id)
+    of_lists = definitions.join(items, i.definition_id == d.id).join(metafields, m.id == i.metafield_id)
+    counted = union_all(
+        *(
+            _only_if(is_asked, _counted_values(part, source, key, value)).subquery().select()
+            for source, key, value in (
+                (single, m.filter_key, m.value),
+                (of_lists.join(hits, hits.c.id == m.owner_id), i.filter_key, i.value),
+            )
         )
-        .select_from(definitions.join(metafields, defined).join(hits, hits.c.id == m.owner_id))
-        .where(d.owner_type == "product", d.is_filterable, m.filter_key.is_not(None))
-        .group_by(d.namespace, d.key, m.filter_key)
     )
-    if not part.wish.eye.sees_hidden:
-        counted = counted.where(d.is_public)
-    c = _only_if(is_asked, counted).subquery().c
+    c = counted.subquery().c
     place = func.row_number().over(partition_by=c.key, order_by=(c.count.desc(), c.value))
     of_key: ColumnElement[bool] = c.key == part.only if part.only else c.key.not_in(part.besides)
     ranked = select(c.key, c.value, c.name, c.label, c.count, place.label("place")).where(of_key).subquery().c
     return select(ranked.key, ranked.value, ranked.name, ranked.label, ranked.count).where(ranked.place <= MOST_VALUES)
+
+
+def _counted_values(part: Part, source: FromClause, key: ColumnElement[Any], value: ColumnElement[Any]) -> Select[Any]:
+    d = definitions.c
+    counted = (
+        select(
+            (literal(rules.METAFIELD, Text) + d.namespace + "." + d.key).label("key"),
+            key.label("value"),
+            func.min(cast(d.name, Text)).label("name"),
+            func.min(cast(value, Text)).label("label"),
+            func.count().label("count"),
+        )
+        .select_from(source)
+        .where(d.owner_type == "product", d.is_filterable, key.is_not(None))
+        .group_by(d.namespace, d.key, key)
+    )
+    return counted if part.wish.eye.sees_hidden else counted.where(d.is_public)
 
 
 def _size(hits: CTE) -> Select[Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from headless.catalog.categories.models import categories
-from headless.catalog.metafields.models import metafields
+from headless.catalog.metafields.models import definitions, items, metafields
 from headless.catalog.models import listings, products
 from headless.catalog.search import rules
 from headless.catalog.search.models import product_facets
@@ -59,11 +59,12 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Metafield:
-    """Products whose metafield is compared by a key; None: by no product's."""
+    """Products whose metafield, or any item of whose list, is compared by a key; None: by no product's."""
 
     namespace: str
     name: str
     value: str | None
+    is_list: bool = False
 
     @property
     def key(self) -> str:
@@ -73,6 +74,13 @@ class Metafield:
         c = metafields.c
         if self.value is None:
             return false()
+        if self.is_list:
+            d, i = definitions.c, items.c
+            defined = select(d.id).where(d.owner_type == "product", d.namespace == self.namespace, d.key == self.name)
+            found = select(c.owner_id).join_from(items, metafields, i.metafield_id == c.id)
+            return products.c.id.in_(
+                found.where(i.definition_id == defined.scalar_subquery(), i.filter_key == self.value)
+            )
         named = (c.owner_type == "product", c.namespace == self.namespace, c.key == self.name)
         return products.c.id.in_(select(c.owner_id).where(*named, c.filter_key == self.value))
 

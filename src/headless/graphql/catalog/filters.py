@@ -56,7 +56,10 @@ class VariantOptionFilter:
 
 @input_type
 class MetafieldFilter:
-    """A product's metafield has this value, as text; its definition has to be filterable, and for shoppers public."""
+    """A product's metafield has this value, as text, or its list holds it.
+
+    Its definition has to be filterable, and for shoppers public.
+    """
 
     namespace: str
     key: str
@@ -184,7 +187,9 @@ async def _known(info: Info, given: Sequence[Filter]) -> tuple[Filter, ...]:
 
 def _compared(one: Metafield, shapes: Mapping[tuple[str, str], Shape]) -> Metafield:
     shape = shapes.get((one.namespace, one.name))
-    return replace(one, value=None if shape is None else metafield_rules.wished_key(shape, one.value or ""))
+    if shape is None:
+        return replace(one, value=None)
+    return replace(one, value=metafield_rules.wished_key(shape, one.value or ""), is_list=shape.is_list)
 
 
 _LABELS = {rules.VENDOR: "Vendor", rules.TYPE: "Product type", rules.TAG: "Tag"}
