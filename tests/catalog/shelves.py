@@ -11,8 +11,9 @@ from headless.catalog.queries import Eye
 from headless.catalog.rules import Option
 from headless.catalog.search import lists
 from headless.catalog.search.filters import Filter
-from headless.catalog.search.lists import Page, Wish
+from headless.catalog.search.lists import Page
 from headless.catalog.search.parsing import parse
+from headless.catalog.search.wishes import Wish
 from headless.catalog.service import ProductDraft
 from headless.catalog.variants import VariantDraft
 from headless.inventory import ledger

@@ -17,8 +17,8 @@ from headless.catalog.search import memory as memories
 from headless.catalog.search import models as rows
 from headless.catalog.search.facets import Facets
 from headless.catalog.search.filters import Available, Filter, Has, Price
-from headless.catalog.search.lists import Wish
 from headless.catalog.search.memory import Memory
+from headless.catalog.search.wishes import Wish
 from headless.catalog.variants import VariantDraft
 from headless.platform import clock, outbox
 from headless.platform.db import Database

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from headless.catalog import queries
 from headless.catalog.models import listings, products
 from headless.catalog.queries import ProductSortKey
-from headless.catalog.search.lists import SORTS, Wish
+from headless.catalog.search.lists import SORTS
+from headless.catalog.search.wishes import Wish
 from headless.merchandising import deleting
 from headless.platform.db import Database, Session
 from headless.platform.pages import Window

@@ -16,8 +16,8 @@ from headless.catalog.models import ProductStatus, listings, products
 from headless.catalog.queries import Eye, ProductSortKey
 from headless.catalog.rules import Option
 from headless.catalog.search import lists
-from headless.catalog.search.lists import Wish
 from headless.catalog.search.parsing import parse
+from headless.catalog.search.wishes import Wish
 from headless.catalog.service import ImageDraft, ProductDraft
 from headless.catalog.variants import VariantDraft
 from headless.platform.db import Database, Record

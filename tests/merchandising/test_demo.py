@@ -9,7 +9,7 @@ from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.queries import Eye
 from headless.catalog.search import lists
-from headless.catalog.search.lists import Wish
+from headless.catalog.search.wishes import Wish
 from headless.fulfillment import queries as fulfillment_queries
 from headless.inventory import queries as inventory_queries
 from headless.merchandising import demo, opening

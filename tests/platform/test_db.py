@@ -23,11 +23,12 @@ async def test_migrated_database_has_its_log_head(database: Database) -> None:
         assert [tuple(row) for row in await session.execute(select(log_heads))] == [(1, 0)]
 
 
-async def test_postgres_compiles_no_statement_of_ours() -> None:
+async def test_postgres_runs_our_statements_without_compiling_them_and_in_one_process() -> None:
     database = Database(Settings(database_url=needs_postgres()).database)
 
     async with database.reading() as reading, database.transaction() as writing:
         assert [await session.scalar(text("SHOW jit")) for session in (reading, writing)] == ["off", "off"]
+        assert await reading.scalar(text("SHOW max_parallel_workers_per_gather")) == "0"
     await database.close()
 
 

@@ -20,8 +20,8 @@ from headless.catalog.metafields.rules import Kind, Shape
 from headless.catalog.models import ProductStatus, products
 from headless.catalog.queries import Eye, ProductSortKey
 from headless.catalog.search import lists
-from headless.catalog.search.lists import Wish
 from headless.catalog.search.parsing import parse
+from headless.catalog.search.wishes import Wish
 from headless.catalog.translations import queries as translation_queries
 from headless.inventory import queries as inventory_queries
 from headless.inventory.rules import Stock

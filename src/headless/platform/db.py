@@ -67,8 +67,9 @@ class Database:
                     "statement_timeout": "15000",
                     "lock_timeout": "8000",
                     "idle_in_transaction_session_timeout": "30000",
-                    # Compiling our longer statements takes several times as long as running them.
+                    # Compiling our longer statements, or having them helped with, takes longer than running them.
                     "jit": "off",
+                    "max_parallel_workers_per_gather": "0",
                     "application_name": "headless",
                 },
             }

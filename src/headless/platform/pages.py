@@ -72,11 +72,7 @@ async def fetch(
 ) -> Slice:
     """Read one page of a selection whose columns are what the caller wants plus, unseen, the sort key."""
     keyed = select.add_columns(*(column.label(f"_key{i}") for i, column in enumerate(order.columns)))
-    for cursor, is_lower in ((window.after, True), (window.before, False)):
-        if cursor is not None:
-            keyed = keyed.where(_beyond(order, position(order, cursor), is_lower=is_lower))
-    descending = order.is_descending != window.is_backward
-    keyed = keyed.order_by(*(column.desc() if descending else column.asc() for column in order.columns))
+    keyed = keyed.where(*within(order, window)).order_by(*directed(order, window))
     rows = list(await session.execute(keyed.limit(window.limit + 1)))
     has_more = len(rows) > window.limit
     rows = rows[: window.limit]
@@ -89,6 +85,21 @@ async def fetch(
         has_previous=has_more if window.is_backward else window.after is not None,
         count=count,
     )
+
+
+def within(order: Order, window: Window) -> list[ColumnElement[bool]]:
+    """The conditions that a window's cursors are; raises `BadUserInput`."""
+    return [
+        _beyond(order, position(order, cursor), is_lower=is_lower)
+        for cursor, is_lower in ((window.after, True), (window.before, False))
+        if cursor is not None
+    ]
+
+
+def directed(order: Order, window: Window) -> list[ColumnElement[Any]]:
+    """The sort keys, as a window is read: backward from its end, if it is."""
+    descending = order.is_descending != window.is_backward
+    return [column.desc() if descending else column.asc() for column in order.columns]
 
 
 def slice_of(rows: Sequence[Any], *, key: Callable[[Any], uuid.UUID], window: Window) -> Slice:

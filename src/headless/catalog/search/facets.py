@@ -35,9 +35,9 @@ from headless.catalog.metafields.models import definitions, items, metafields
 from headless.catalog.models import listings, products
 from headless.catalog.search import index, rules
 from headless.catalog.search.filters import Has, Metafield
-from headless.catalog.search.lists import Wish
 from headless.catalog.search.memory import WIDE, Memory, has_moved
 from headless.catalog.search.models import facets, product_facets
+from headless.catalog.search.wishes import Wish
 from headless.platform.db import Session
 
 MOST_VALUES = 100

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
 
 from headless.catalog.categories.models import categories
 from headless.catalog.metafields.models import definitions, items, metafields
@@ -53,8 +53,9 @@ class Has:
     key: str
     value: str
 
-    def condition(self) -> ColumnElement[bool]:
-        return has_any([rules.facet_id(self.key, self.value)])
+    @property
+    def id(self) -> int:
+        return rules.facet_id(self.key, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,15 @@ class Metafield:
     def key(self) -> str:
         return f"{rules.METAFIELD}{self.namespace}.{self.name}"
 
-    def condition(self) -> ColumnElement[bool]:
+    def products(self) -> Select[tuple[UUID]]:
         c = metafields.c
-        if self.value is None:
-            return false()
-        if self.is_list:
+        if self.value is not None and self.is_list:
             d, i = definitions.c, items.c
             defined = select(d.id).where(d.owner_type == "product", d.namespace == self.namespace, d.key == self.name)
             found = select(c.owner_id).join_from(items, metafields, i.metafield_id == c.id)
-            return products.c.id.in_(
-                found.where(i.definition_id == defined.scalar_subquery(), i.filter_key == self.value)
-            )
+            return found.where(i.definition_id == defined.scalar_subquery(), i.filter_key == self.value)
         named = (c.owner_type == "product", c.namespace == self.namespace, c.key == self.name)
-        return products.c.id.in_(select(c.owner_id).where(*named, c.filter_key == self.value))
+        return select(c.owner_id).where(*named, c.filter_key == self.value if self.value is not None else false())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +90,71 @@ class Category:
     key: str = rules.CATEGORY
 
     def condition(self) -> ColumnElement[bool]:
+        return products.c.category_id.in_(self._below())
+
+    def products(self) -> Select[tuple[UUID]]:
+        inside = products.alias("inside").c
+        return select(inside.id).where(inside.category_id.in_(self._below()))
+
+    def _below(self) -> Select[tuple[UUID]]:
         top = categories.alias("top")
         path = select(top.c.path).where(top.c.id == self.id).scalar_subquery()
-        below = select(categories.c.id).where(categories.c.path >= path, categories.c.path < path + rules.LAST)
-        return products.c.category_id.in_(below)
+        return select(categories.c.id).where(categories.c.path >= path, categories.c.path < path + rules.LAST)
 
 
 Filter = Available | Price | Has | Metafield | Category
+Ids = Select[tuple[UUID]]
+"""A selection of products' ids."""
 
 
-def has_any(facet_ids: Sequence[int]) -> ColumnElement[bool]:
+def is_among(ids: Ids, *, one_by_one: bool) -> ColumnElement[bool]:
+    """Whether products are in a set: to begin with the set, or to ask each product by itself."""
+    if not one_by_one:
+        return products.c.id.in_(ids)
+    # Not EXISTS: PostgreSQL may make a join of that, and begin with the whole set again.
+    of_product = ids.where(next(iter(ids.selected_columns)) == products.c.id).with_only_columns(func.count())
+    return of_product.correlate(products).scalar_subquery() > 0
+
+
+def by_key(filters: Sequence[Filter], *, one_by_one: bool = False) -> Mapping[str, ColumnElement[bool]]:
+    """One condition for each key: what has the same key is an alternative."""
+    return {
+        key: or_(
+            *(one.condition() for one in alternatives if isinstance(one, Available | Price | Category)),
+            *(is_among(ids, one_by_one=one_by_one) for ids in _sets(alternatives)),
+        )
+        for key, alternatives in _grouped(filters).items()
+    }
+
+
+def sets(filters: Sequence[Filter]) -> list[list[Ids]]:
+    """The sets of products, alternatives to each other, of each key that has such."""
+    found = []
+    for alternatives in _grouped(filters).values():
+        below = [one.products() for one in alternatives if isinstance(one, Category)]
+        if together := [*below, *_sets(alternatives)]:
+            found.append(together)
+    return found
+
+
+def with_any(facet_ids: Sequence[int]) -> Ids:
     """Products with at least one of some values."""
     c = product_facets.c
     wanted = c.facet_id == facet_ids[0] if len(facet_ids) == 1 else c.facet_id.in_(facet_ids)
-    return products.c.id.in_(select(c.product_id).where(wanted))
+    return select(c.product_id).where(wanted)
 
 
-def by_key(filters: Sequence[Filter]) -> Mapping[str, ColumnElement[bool]]:
-    """One condition for each key: what has the same key is an alternative."""
+def _grouped(filters: Sequence[Filter]) -> Mapping[str, list[Filter]]:
     grouped: dict[str, list[Filter]] = {}
     for one in dict.fromkeys(filters):
         grouped.setdefault(one.key, []).append(one)
-    conditions: dict[str, ColumnElement[bool]] = {}
-    for key, alternatives in grouped.items():
-        ids = [rules.facet_id(one.key, one.value) for one in alternatives if isinstance(one, Has)]
-        others: list[ColumnElement[bool]] = [one.condition() for one in alternatives if not isinstance(one, Has)]
-        conditions[key] = or_(*others, *([has_any(ids)] if ids else []))
-    return conditions
+    return grouped
+
+
+def _sets(alternatives: Sequence[Filter]) -> list[Ids]:
+    found = [one.products() for one in alternatives if isinstance(one, Metafield)]
+    values = [one.id for one in alternatives if isinstance(one, Has)]
+    return [*found, *([with_any(values)] if values else [])]
 
 
 _MOST = 2**62

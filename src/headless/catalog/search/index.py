@@ -203,7 +203,13 @@ async def rewrite(session: Session, product_ids: Sequence[UUID]) -> None:
 
 async def tidy(database: Database) -> None:
     """Let the database learn what is in its tables, after very much was written: by that it chooses its ways."""
-    async with database.transaction(patience=PATIENCE) as session:
-        await session.execute(text("ANALYZE"))
-        if is_sqlite(session):
+    if database.is_sqlite:
+        async with database.transaction(patience=PATIENCE) as session:
+            await session.execute(text("ANALYZE"))
             await session.execute(text("INSERT INTO search_index (search_index) VALUES ('optimize')"))
+        return
+    # What autovacuum does by itself where it is on; not in a transaction, and it takes as long as it takes.
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in ("SET statement_timeout = 0", "VACUUM (ANALYZE)", "RESET statement_timeout"):
+            await connection.execute(text(statement))

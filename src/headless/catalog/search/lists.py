@@ -6,32 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    Select,
-    and_,
-    case,
-    func,
-    literal_column,
-    select,
-    true,
-    union_all,
-)
+from sqlalchemy import ColumnElement, case, func, select
 
-from headless.catalog.categories.models import categories
-from headless.catalog.categories.queries import below
 from headless.catalog.models import collection_products, listings, products
-from headless.catalog.queries import Eye, ProductSortKey, visible_products
-from headless.catalog.search import filters, index, spelling, text
-from headless.catalog.search.filters import Filter
+from headless.catalog.queries import ProductSortKey, visible_products
+from headless.catalog.search import ranking, sorting, spelling
 from headless.catalog.search.memory import Memory, has_moved
-from headless.catalog.search.models import documents
-from headless.catalog.search.parsing import Query
-from headless.catalog.search.text import Language
+from headless.catalog.search.wishes import Wish
 from headless.platform import pages
 from headless.platform.db import Session
 from headless.platform.errors import BadUserInput
@@ -48,49 +30,6 @@ SORTS: Mapping[ProductSortKey, tuple[ColumnElement[Any], ...]] = {
 }
 COLLECTION = "COLLECTION"
 CORRECTED = "~"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a list is asked to show."""
-
-    eye: Eye
-    currency: str
-    query: Query | None = None
-    filters: tuple[Filter, ...] = ()
-    collection_id: UUID | None = None
-    category_path: str | None = None
-    """Of a category: products of all below it belong to it, too."""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Equal for the same wish, whenever it is made."""
-        who = (self.eye.channel_id, self.eye.sees_hidden)
-        return (*who, self.currency, self.query, frozenset(self.filters), self.collection_id, self.category_path)
-
-    def language(self, session: Session) -> Language:
-        return Language(index.is_sqlite(session), self.currency)
-
-    def conditions(self, session: Session, *, but: str | None = None) -> ColumnElement[bool]:
-        """What products have to be, besides visible; `but` leaves the filters of one key aside."""
-        language = self.language(session)
-        asked = [] if self.query is None else [text.matching(self.query, language)]
-        return and_(true(), *self._narrowed(but), *asked)
-
-    def _narrowed(self, but: str | None = None) -> list[ColumnElement[bool]]:
-        narrowed = [condition for key, condition in filters.by_key(self.filters).items() if key != but]
-        if self.collection_id is not None:
-            c = collection_products.c
-            narrowed.append(products.c.id.in_(select(c.product_id).where(c.collection_id == self.collection_id)))
-        if self.category_path is not None:
-            inside = select(categories.c.id).where(below(self.category_path))
-            narrowed.append(products.c.category_id.in_(inside))
-        return narrowed
-
-    def besides_words(self, session: Session) -> ColumnElement[bool]:
-        """The conditions that the full-text index doesn't decide."""
-        asked = [] if self.query is None else text.fields(self.query, self.language(session))
-        return and_(true(), *self._narrowed(), *asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +122,14 @@ async def _fetch(
         columns = SORTS[sort or ProductSortKey.ID]
         is_descending = is_reversed != (sort is ProductSortKey.BEST_SELLING)
     order = pages.Order(name, columns, is_descending=is_descending)
+    if name != COLLECTION and sorting.is_wanted(session, wish):
+        hits = sorting.first(session, wish, order, window)
+        selection = selection.join(hits, hits.c.hit == products.c.id)
+    else:
+        selection = selection.where(wish.conditions(session))
     return await pages.fetch(
         session,
-        selection.where(wish.conditions(session)),
+        selection,
         order=order,
         window=window,
         count=lambda session: count(session, wish, memory),
@@ -195,47 +139,14 @@ async def _fetch(
 async def _by_relevance(
     session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool, memory: Memory | None
 ) -> pages.Slice:
-    """Read the best hits: of each rank no more than the page may need, so that it costs no more where many are."""
-    assert wish.query is not None  # noqa: S101 - the caller looked
-    tier, place = literal_column("tier", Integer), literal_column("place", BigInteger)
-    order = pages.Order(name, (tier, place), is_descending=is_reversed)
-    bounds = [
-        (pages.position(order, cursor), is_lower)
-        for cursor, is_lower in ((window.after, True), (window.before, False))
-        if cursor is not None
-    ]
-    is_backward = is_reversed != window.is_backward
-    d = documents.c
-    ranks: list[Select[Any]] = []
-    for rank in text.tiers(wish.query):
-        within = [
-            d.id > bound[1] if is_lower != is_reversed else d.id < bound[1]
-            for bound, is_lower in bounds
-            if bound[0] == rank.number
-        ]
-        if any(
-            rank.number < bound[0] if is_lower != is_reversed else rank.number > bound[0] for bound, is_lower in bounds
-        ):
-            continue
-        hits = (
-            text.hits(rank, wish.language(session))
-            .join(products, products.c.id == d.product_id)
-            .join(listings, wish.eye.listed)
-            .with_only_columns(
-                d.product_id.label("hit"), literal_column(str(rank.number), Integer).label("tier"), d.id.label("place")
-            )
-            .where(wish.eye.sees(), wish.besides_words(session), *within)
-            .order_by(d.id.desc() if is_backward else d.id.asc())
-            .limit(window.limit + 1)
-        )
-        ranks.append(hits.subquery().select())
+    order = pages.Order(name, (ranking.TIER, ranking.PLACE), is_descending=is_reversed)
 
     async def counted(session: Session) -> int:
         return await count(session, wish, memory)
 
-    if not ranks:
+    ranked = ranking.best(session, wish, order, window)
+    if ranked is None:
         return pages.Slice([], [], has_next=False, has_previous=window.after is not None, count=counted)
-    ranked = union_all(*ranks).subquery("ranked")
     selection = visible_products(wish.eye).join(ranked, ranked.c.hit == products.c.id)
     return await pages.fetch(session, selection, order=order, window=window, count=counted)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Text, column, table
+from sqlalchemy import Column, Index, String, Text, column, table
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from headless.catalog.models import SortText
 from headless.platform import columns
 
+Title = String().with_variant(String(collation="C"), "postgresql")
+"""Sorted alike by both databases: titles that begin alike are a range."""
 Vector = Text().with_variant(TSVECTOR(), "postgresql")
 
 
@@ -30,7 +32,7 @@ class SearchDocument(SQLModel, table=True):
 
     id: int | None = Field(default=None, sa_column=Column(columns.Sequence, primary_key=True, autoincrement=True))
     product_id: UUID = Field(foreign_key="product.id", ondelete="CASCADE", unique=True)
-    title: str
+    title: str = Field(sa_type=Title)
     labels: str
     body: str
     title_vector: str | None = Field(default=None, sa_type=Vector)

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 
 from headless.catalog.models import collections
 from headless.catalog.search import lists, rules
-from headless.catalog.search.lists import Wish
+from headless.catalog.search.wishes import Wish
 from headless.platform.db import Record, Session
 from headless.platform.pages import Window
 

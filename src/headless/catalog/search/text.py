@@ -2,16 +2,17 @@
 
 Both get words that are folded and parted already, and ask the same questions of them: neither stems, neither ranks.
 The order of hits is a tier: the title itself, a title that begins so, all words in the title, all words anywhere.
+Each tier can be gathered from the index, or documents can be asked one by one whether they belong to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, literal, literal_column, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, literal, literal_column, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from headless.catalog.models import listings, products, variants
@@ -24,45 +25,54 @@ TITLE_IS, TITLE_BEGINS, TITLE_HAS, ANYWHERE = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """In which of the two languages the full-text index is asked."""
+    """In which of the two languages the full-text index is asked; or products `one_by_one`, without it."""
 
     is_sqlite: bool
     currency: str
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Clauses that everything, or only the title, or only its beginning is looked through for."""
+    """Clauses that everything, or only the title, is looked through for."""
 
     clauses: tuple[Clause, ...]
     is_of_title: bool = False
-    is_at_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One rank of hits: `of` has to be found, `without` must not, and the title is or isn't a whole one."""
+    """One rank of hits: `title` holds, and of words `of` have to be found, `without` must not.
+
+    Without words the titles' own index finds them.
+    """
 
     number: int
-    of: _Asked | None
+    title: ColumnElement[bool]
+    of: _Asked | None = None
     without: _Asked | None = None
-    title: str | None = None
 
 
 def tiers(query: Query) -> list[Tier]:
     """The ranks that a query's hits can have, best first; each hit has exactly one."""
     clauses = tuple(clause for clause in query.clauses if is_of_words(clause))
-    anywhere, in_title = _Asked(clauses), _Asked(clauses, is_of_title=True)
+    in_title = _Asked(clauses, is_of_title=True)
     found: list[Tier] = []
-    phrase, begins = _phrase(clauses), None
+    phrase, is_better = _phrase(clauses), []
     if phrase is not None:
-        title = " ".join(phrase.tokens)
-        begins = _Asked(((Part(phrase),),), is_of_title=True, is_at_start=True)
-        found += [Tier(TITLE_IS, None, title=title), Tier(TITLE_BEGINS, begins, title=title)]
-    found.append(Tier(TITLE_HAS, in_title, begins))
+        title = documents.c.title
+        whole = " ".join(phrase.tokens)
+        is_whole, begins = title == whole, _begins(whole if phrase.is_prefix else f"{whole} ")
+        found += [Tier(TITLE_IS, is_whole), Tier(TITLE_BEGINS, and_(begins, title != whole))]
+        is_better = [is_whole, begins]
+    found.append(Tier(TITLE_HAS, and_(true(), *(not_(one) for one in is_better)), in_title))
     if not all(_is_of_title(clause) for clause in clauses):
-        found.append(Tier(ANYWHERE, anywhere, in_title))
+        found.append(Tier(ANYWHERE, true(), _Asked(clauses), in_title))
     return found
+
+
+def _begins(start: str) -> ColumnElement[bool]:
+    return and_(documents.c.title >= start, documents.c.title < start + rules.LAST)
 
 
 def _phrase(clauses: Sequence[Clause]) -> Words | None:
@@ -76,22 +86,67 @@ def _phrase(clauses: Sequence[Clause]) -> Words | None:
 
 
 def hits(tier: Tier, language: Language) -> Select[Any]:
-    """The documents of one rank, in the order of their ids where the index can."""
+    """The documents of one rank, gathered from the index; on SQLite in the order of their ids if there are words."""
     d = documents.c
-    found = select(d.id, d.product_id)
+    found = select(d.id, d.product_id).where(tier.title)
     if tier.of is None:
-        return found.select_from(documents).where(d.title == tier.title)
-    if tier.title is not None:
-        found = found.where(d.title != tier.title)
+        return found.select_from(documents)
     if language.is_sqlite:
         asked = _fts(tier.of)
         if tier.without is not None:
             asked = f"({asked}) NOT ({_fts(tier.without)})"
-        return found.select_from(words.join(documents, d.id == words.c.rowid)).where(_match(asked))
-    condition = _vectors(tier.of)
+        # The index first: SQLite may think that it had better ask it once for each document.
+        rowid = literal_column("+search_index.rowid", d.id.type)
+        return found.select_from(words.join(documents, d.id == rowid)).where(_match(asked))
+    without = [not_(_vectors(tier.without))] if tier.without is not None else []
+    return found.select_from(documents).where(_vectors(tier.of), *without)
+
+
+def place(tier: Tier, language: Language) -> ColumnElement[int]:
+    """The document's id, as `hits` are sorted by it: SQLite reads the index in its order, but no range of titles."""
+    if language.is_sqlite and tier.of is not None:
+        return literal_column("search_index.rowid", documents.c.id.type)
+    if language.is_sqlite and tier.number == TITLE_BEGINS:
+        return literal_column("+search_document.id", documents.c.id.type)
+    return documents.c.id
+
+
+def reads(tier: Tier, language: Language) -> ColumnElement[bool]:
+    """Whether a document belongs to a rank, told from itself alone."""
+    conditions = [tier.title]
+    if tier.of is not None:
+        conditions.append(_reads(tier.of, language))
     if tier.without is not None:
-        condition = and_(condition, not_(_vectors(tier.without)))
-    return found.select_from(documents).where(condition)
+        conditions.append(not_(_reads(tier.without, language)))
+    return and_(*conditions)
+
+
+def _reads(asked: _Asked, language: Language) -> ColumnElement[bool]:
+    if not language.is_sqlite:
+        return _vectors(asked).is_(true())  # so that no index is thought of
+    return and_(*(or_(*(_stands(part.of, in_title=asked.is_of_title) for part in clause)) for clause in asked.clauses))
+
+
+def _stands(said: Words | Field, *, in_title: bool) -> ColumnElement[bool]:
+    assert isinstance(said, Words)  # noqa: S101 - `is_of_words` was asked
+    d = documents.c
+    title = literal(" ") + d.title + " "
+    # What nobody can ask for stands between the parts: no phrase reaches across.
+    text = title if in_title or said.is_of_title else title + _BREAK + d.labels + _BREAK + d.body + " "
+    return text.contains(f" {' '.join(said.tokens)}{'' if said.is_prefix else ' '}", autoescape=True)
+
+
+_BREAK = f" {rules.GAP} "
+
+
+def found(query: Query, language: Language) -> list[Select[Any]]:
+    """The ids of the products that have all words of a query, if it has any."""
+    clauses = tuple(clause for clause in query.clauses if is_of_words(clause))
+    return [_products(_Asked(clauses), language)] if clauses else []
+
+
+def _products(asked: _Asked, language: Language) -> Select[Any]:
+    return hits(Tier(ANYWHERE, true(), asked), language).with_only_columns(documents.c.product_id)
 
 
 def matching(query: Query, language: Language) -> ColumnElement[bool]:
@@ -123,8 +178,10 @@ def _part(part: Part, language: Language) -> ColumnElement[bool]:
 
 
 def _has_words(asked: _Asked, language: Language) -> ColumnElement[bool]:
-    found = hits(Tier(ANYWHERE, asked), language).with_only_columns(documents.c.product_id)
-    return products.c.id.in_(found)
+    if language.one_by_one:
+        reading = select(documents.c.product_id).where(_reads(asked, language))
+        return filters.is_among(reading, one_by_one=True)
+    return filters.is_among(_products(asked, language), one_by_one=False)
 
 
 def _match(asked: str) -> ColumnElement[bool]:
@@ -132,8 +189,6 @@ def _match(asked: str) -> ColumnElement[bool]:
 
 
 def _fts(asked: _Asked) -> str:
-    if asked.is_at_start:
-        return f"title : ^ {_fts_words(asked.clauses[0][0].of)}"
     said = " AND ".join(f"({' OR '.join(_fts_words(part.of) for part in clause)})" for clause in asked.clauses)
     return f"title : ({said})" if asked.is_of_title else said
 
@@ -145,11 +200,6 @@ def _fts_words(said: Words | Field) -> str:
 
 
 def _vectors(asked: _Asked) -> ColumnElement[bool]:
-    if asked.is_at_start:
-        said = asked.clauses[0][0].of
-        assert isinstance(said, Words)  # noqa: S101 - so it was made
-        at_start = replace(said, tokens=(rules.START, *said.tokens))
-        asked = _Asked(((Part(at_start),),), is_of_title=True)
     of_title = [clause for clause in asked.clauses if asked.is_of_title or _is_of_title(clause)]
     others = [clause for clause in asked.clauses if not (asked.is_of_title or _is_of_title(clause))]
     return and_(
@@ -179,14 +229,15 @@ def _field(field: Field, language: Language) -> ColumnElement[bool]:
     value, operator = field.value, field.operator
     match field.name:
         case "vendor" | "product_type" | "tag":
-            return _value(_FACETS[field.name], field)
+            return _value(_FACETS[field.name], field, language)
         case "price":
             assert isinstance(value, Decimal)  # noqa: S101 - so it was parsed
             return _price(operator, value, language.currency)
         case "available":
             return listings.c.is_available.is_(bool(value))
         case "sku" | "barcode":
-            return products.c.id.in_(select(variants.c.product_id).where(_text(variants.c[field.name], field)))
+            found = select(variants.c.product_id).where(_text(variants.c[field.name], field))
+            return filters.is_among(found, one_by_one=language.one_by_one)
         case "handle":
             return _text(products.c.handle, field)
         case "created_at" | "updated_at":
@@ -198,13 +249,16 @@ def _field(field: Field, language: Language) -> ColumnElement[bool]:
 _FACETS = {"vendor": rules.VENDOR, "product_type": rules.TYPE, "tag": rules.TAG}
 
 
-def _value(key: str, field: Field) -> ColumnElement[bool]:
+def _value(key: str, field: Field, language: Language) -> ColumnElement[bool]:
     value = str(field.value)
-    if field.operator == "=":
-        return filters.Has(key, value).condition()
-    f = facets.c
+    f, of = facets.c, product_facets.c
     begun = select(f.id).where(f.key == key, f.value >= value, f.value < value + rules.LAST)
-    return products.c.id.in_(select(product_facets.c.product_id).where(product_facets.c.facet_id.in_(begun)))
+    found = (
+        filters.with_any([rules.facet_id(key, value)])
+        if field.operator == "="
+        else select(of.product_id).where(of.facet_id.in_(begun))
+    )
+    return filters.is_among(found, one_by_one=language.one_by_one)
 
 
 def _text(column: ColumnElement[str], field: Field) -> ColumnElement[bool]:

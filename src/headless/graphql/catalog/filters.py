@@ -27,7 +27,7 @@ from headless.catalog.search.filters import (
     least_amount,
     most_amount,
 )
-from headless.catalog.search.lists import Wish
+from headless.catalog.search.wishes import Wish
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import input_type
 from headless.graphql.scalars import JSON

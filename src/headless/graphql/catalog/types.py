@@ -16,7 +16,7 @@ from headless.catalog.measures import LengthUnit, WeightUnit
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
 from headless.catalog.search import lists
-from headless.catalog.search.lists import Wish
+from headless.catalog.search.wishes import Wish
 from headless.catalog.translations import rules as translations
 from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
 from headless.graphql.catalog.measures import Dimensions, Weight, dimensions, weight
