@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, Select, Uuid, cast, func, literal_column, null, or_, select, union_all
 
-from headless.catalog.models import collection_products, products
+from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import Eye, visible_products
 from headless.catalog.recommendations.models import bought_together
 from headless.catalog.search import rules
@@ -16,7 +16,8 @@ from headless.platform import columns
 from headless.platform.db import Record, Session
 
 MOST_TRAITS, OF_EACH = 12, 120
-"""How many labels and collections are looked into, and how many products of each: what is alike stays cheap to find."""
+"""How many labels and collections are looked into, and how many visible products of each: what is alike stays cheap to
+find, and products that nobody sees take nobody's place."""
 _COLLECTION = "collection"
 _WEIGHTS = {
     kind: literal_column(weight, Integer).label("weight")
@@ -45,7 +46,7 @@ async def recommended(session: Session, eye: Eye, product_id: UUID, limit: int) 
 
 async def _alike(session: Session, eye: Eye, product_id: UUID, limit: int) -> Sequence[Record]:
     """Visible products that share most collections with one, then most tags, then its type."""
-    traits = await _traits(session, product_id)
+    traits = await _traits(session, eye, product_id)
     if not traits:
         return []
     near = union_all(*(select(one.subquery()) for one in traits)).subquery()
@@ -65,8 +66,8 @@ async def _alike(session: Session, eye: Eye, product_id: UUID, limit: int) -> Se
     return found
 
 
-async def _traits(session: Session, product_id: UUID) -> list[Select[tuple[UUID, int]]]:
-    """Products of each collection and of each label that a product has, with what sharing it weighs."""
+async def _traits(session: Session, eye: Eye, product_id: UUID) -> list[Select[tuple[UUID, int]]]:
+    """Visible products of each collection and label that a product has, with what sharing it weighs."""
     f, of, member = facets.c, product_facets.c, collection_products.c
     labels = (
         select(f.key, f.id.label("facet_id"), cast(null(), Uuid).label("collection_id"))
@@ -82,14 +83,21 @@ async def _traits(session: Session, product_id: UUID) -> list[Select[tuple[UUID,
         .limit(MOST_TRAITS)
     )
     rows = await session.execute(union_all(select(labels.subquery()), select(collections.subquery())))
+    sees = eye.sees()
+    members, labelled = (
+        table.join(products, products.c.id == table.c.product_id).join(listings, eye.listed)
+        for table in (collection_products, product_facets)
+    )
     return [
         select(member.product_id, _WEIGHTS[_COLLECTION])
-        .where(member.collection_id == row.collection_id)
+        .select_from(members)
+        .where(member.collection_id == row.collection_id, sees)
         .order_by(member.position, member.product_id)
         .limit(OF_EACH)
         if row.key == _COLLECTION
         else select(of.product_id, _WEIGHTS[row.key])
-        .where(of.facet_id == row.facet_id)
+        .select_from(labelled)
+        .where(of.facet_id == row.facet_id, sees)
         .order_by(of.product_id.desc())
         .limit(OF_EACH)
         for row in rows

@@ -14,6 +14,7 @@ from headless.inventory import ledger
 from headless.inventory import queries as inventory_queries
 from headless.merchandising import collecting
 from headless.operations.catalog.check import Check
+from headless.orders import pairing
 from headless.orders import queries as order_queries
 from headless.platform.columns import any_of
 from headless.platform.consumers import consumers
@@ -94,6 +95,12 @@ async def _collect(session: Session, product_ids: Sequence[UUID]) -> None:
     await membership.evaluate(session, product_ids)
 
 
+async def _pairs(session: Session, product_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    return dict.fromkeys(
+        await pairing.miscounted(session, product_ids), "is counted beside other products than its orders hold"
+    )
+
+
 CHECKS = (
     Check(
         "prices",
@@ -126,5 +133,13 @@ CHECKS = (
         products.c.id,
         _members,
         _collect,
+    ),
+    Check(
+        "pairs",
+        "Recommendations count the orders that hold two products together; the worker follows them within seconds.",
+        "product",
+        products.c.id,
+        _pairs,
+        pairing.recount,
     ),
 )
