@@ -50,7 +50,7 @@ class Imported:
 
 
 async def measure(directory: Path, database: str, *, say: Callable[[str], None]) -> list[Imported]:
-    """Import a tenth of a file, the file into the same shop, and the file once more, each in a process of its own."""
+    """Import a tenth of a file, the file, it once more, and with other prices, each in a process of its own."""
     shop = directory / "import"
     shop.mkdir()
     environment = environment_of(shop, port=0, database=database)
@@ -59,8 +59,10 @@ async def measure(directory: Path, database: str, *, say: Callable[[str], None])
     small, whole = shop / "small.csv", shop / "whole.csv"
     write_file(small, rows=ROWS // 10, prefix=f"{prefix}-small")
     write_file(whole, rows=ROWS, prefix=prefix)
+    changed = shop / "changed.csv"
+    write_file(changed, rows=ROWS, prefix=prefix, cents=95)
     found = []
-    for name, file in (("new", small), ("new", whole), ("unchanged", whole)):
+    for name, file in (("new", small), ("new", whole), ("unchanged", whole), ("changed", changed)):
         say(f"import, {name}")
         command = [sys.executable, "-m", "bench.imports", str(file)]
         answer = orjson.loads(await output_of(command, environment=environment, directory=ROOT))
@@ -71,7 +73,7 @@ async def measure(directory: Path, database: str, *, say: Callable[[str], None])
     return found
 
 
-def write_file(path: Path, *, rows: int, prefix: str) -> None:
+def write_file(path: Path, *, rows: int, prefix: str, cents: int = 90) -> None:
     """Write products of a few variants each, with a picture per variant."""
     with path.open("w", newline="", encoding="utf-8") as text:
         writer = csv.DictWriter(text, COLUMNS)
@@ -86,14 +88,14 @@ def write_file(path: Path, *, rows: int, prefix: str) -> None:
                 "Variant Grams": 100 + place,
                 "Variant Inventory Tracker": "shopify",
                 "Variant Inventory Qty": nth % 50,
-                "Variant Price": f"{5 + nth % 90}.90",
+                "Variant Price": f"{5 + nth % 90}.{cents}",
                 "Image Src": f"https://img.example/{handle}-{place}.jpg",
                 "Image Position": place + 1,
                 "Image Alt Text": f"Picture {place + 1}",
             }
             if place == 0:
                 row |= {
-                    "Title": f"Sturdy thing number {number}",
+                    "Title": f"Sturdy thing number {number} at {cents}",
                     "Body (HTML)": f"<p>The <b>thing</b> number {number} &amp; its parts.</p><ul><li>One</li></ul>",
                     "Vendor": f"Vendor {number % 40}",
                     "Type": f"Type {number % 12}",

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -11,9 +14,10 @@ from headless.catalog.models import products, variants
 from headless.merchandising import importing
 from headless.merchandising.importing import ImportReport, chunks, import_products
 from headless.merchandising.shopify_csv import ImportedProduct, RowProblem
-from headless.platform.db import Database
+from headless.platform.db import Database, Tally, tally
+from headless.pricing import queries as pricing_queries
 from tests.builders import Shop, assert_books_balance
-from tests.merchandising.test_importing import available_at, product, variant, variants_of
+from tests.merchandising.test_importing import available_at, product, product_of, variant, variants_of
 
 MANY = 60
 
@@ -112,3 +116,94 @@ async def test_dry_run_of_many_keeps_nothing(database: Database, shop: Shop, sma
 
     assert report == ImportReport(created=MANY, rows=MANY)
     assert await counts(database) == (0, 0)
+
+
+def changed(count: int) -> list[ImportedProduct]:
+    """The same things, dearer and with other titles; number 5 wants the SKU of number 4, number 7 a price too high."""
+    found = [
+        replace(
+            product(f"thing-{nth}", replace(variant(2 + nth, "12", sku=f"THING-{nth}"), quantity=9)), title=f"New {nth}"
+        )
+        for nth in range(count)
+    ]
+    wrongs: list[tuple[int, dict[str, Any]]] = [(5, {"sku": "MUG"}), (7, {"price": Decimal(10) ** 15})]
+    for nth, wrong in wrongs:
+        if nth >= count:
+            continue
+        (one,) = found[nth].variants
+        found[nth] = replace(found[nth], variants=(replace(one, **wrong),))
+    return found
+
+
+async def state(database: Database, shop: Shop) -> list[tuple[str, dict[UUID, int], int]]:
+    """Each thing's title, stock and price."""
+    found = []
+    for nth in range(12):
+        (one,) = await variants_of(database, f"thing-{nth}")
+        async with database.reading() as session:
+            (price,) = (await pricing_queries.prices_by_variant(session, [one.id], shop.channel_id)).values()
+        title = (await product_of(database, f"thing-{nth}")).title
+        stock = {place: units for place, units in (await available_at(database, one.id)).items() if units}
+        found.append((title, stock, price.amount))
+    return found
+
+
+@pytest.mark.parametrize("with_stock", [False, True])
+async def test_changes_end_the_same_in_batches_and_one_by_one(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch, with_stock: bool
+) -> None:
+    outcomes = []
+    for most in (100, 0):
+        monkeypatch.setattr(importing, "UPDATES", most)
+        await import_products(database, items(12), with_stock=True)
+        before = await state(database, shop)
+        report = await import_products(database, changed(12), with_stock=with_stock)
+        outcomes.append((before, report, await state(database, shop)))
+
+    together, alone = outcomes
+    assert together == alone
+    before, report, after = together
+    assert (report.updated, report.unchanged, report.refused) == (10, 0, 2)
+    assert [problem.line for problem in report.problems] == [7, 9]
+    for nth in range(12):
+        stock = {shop.main_id: 9} if with_stock else before[nth][1]
+        assert after[nth] == (before[nth] if nth in {5, 7} else (f"New {nth}", stock, 1200))
+    await assert_books_balance(database)
+
+
+async def test_changes_of_many_take_fewer_statements_than_one_by_one(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    for most, title in ((100, "A"), (0, "B")):
+        monkeypatch.setattr(importing, "UPDATES", most)
+        await import_products(database, items(10))
+        renamed = [replace(one, title=title) for one in items(10) if isinstance(one, ImportedProduct)]
+        token = tally.set(Tally())
+        report = await import_products(database, renamed)
+        count = tally.get()
+        tally.reset(token)
+        assert report.updated == 10
+        assert count is not None
+        counts.append(count.statements)
+
+    assert counts[0] < counts[1] / 2
+
+
+async def test_two_files_in_opposite_orders_both_come_to_their_end(database: Database, shop: Shop) -> None:
+    await import_products(database, items(30))
+    dear = [
+        replace(one, variants=(replace(one.variants[0], price=Decimal(99)),)) for one in changed(4) + changed(30)[8:]
+    ]
+    cheap = [
+        replace(one, title="Cheap", variants=(replace(one.variants[0], price=Decimal(3)),)) for one in reversed(dear)
+    ]
+
+    first, second = await asyncio.gather(
+        import_products(database, dear, with_stock=True), import_products(database, cheap, with_stock=True)
+    )
+
+    assert (first.refused, second.refused) == (0, 0)
+    assert first.updated == len(dear)
+    assert second.updated == len(dear)
+    await assert_books_balance(database)

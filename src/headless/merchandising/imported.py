@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from headless.catalog import publication
+from headless.catalog import listing, publication
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.models import ProductStatus
@@ -199,12 +199,27 @@ def _with_own_pictures(item: ImportedProduct, known: Known, terms: Terms) -> Imp
 
 async def update(session: Session, product_id: UUID, item: ImportedProduct, terms: Terms) -> bool:
     """Bring a known product to what the file says; answer whether anything differed."""
-    known = (await known_products(session, [product_id], terms)).get(product_id)
+    return await bring(session, (await known_products(session, [product_id], terms)).get(product_id), item, terms)
+
+
+async def hold(session: Session, product_ids: Sequence[UUID], terms: Terms) -> Mapping[UUID, Known]:
+    """Have products to oneself, and what shoppers wait for, in the order that everybody takes it in; read them."""
+    await catalog.lock_products(session, product_ids)
+    if terms.with_stock:
+        variants = await catalog_queries.variants_by_product(session, product_ids)
+        await inventory_queries.locked_stocks(session, sorted(row.id for rows in variants.values() for row in rows))
+    await listing.lock_listings(session, product_ids)
+    return await known_products(session, product_ids, terms)
+
+
+async def bring(session: Session, known: Known | None, item: ImportedProduct, terms: Terms) -> bool:
+    """Bring a product that was just read to what the file says; answer whether anything differed."""
     if known is not None:
         item = _with_own_pictures(item, known, terms)
     found = differing(known, item, terms)
     if known is None or not found:
         return False
+    product_id = known.product.id
     product = known.product
     with _ToVariants(item, found.changed):
         if found.changes:

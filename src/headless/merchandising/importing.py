@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from headless.catalog import queries as catalog_queries
 from headless.inventory import queries as inventory_queries
-from headless.merchandising import imported
+from headless.merchandising import batches, imported
+from headless.merchandising.batches import Stopped
 from headless.merchandising.first_lines import FirstLines
 from headless.merchandising.imported import Terms
 from headless.merchandising.service import MadeProduct
@@ -25,6 +27,8 @@ ATTEMPTS: Final = 3
 """How often something is tried when the database gives up on it in a race."""
 CHUNK: Final = 800
 """Products and variants that one transaction makes: on SQLite nobody else writes meanwhile."""
+UPDATES: Final = 40
+"""Products and variants that one transaction changes, which takes far longer than to make them."""
 
 
 class Outcome(Enum):
@@ -178,6 +182,7 @@ async def import_chunk(
     results: dict[str, Result] = {}
     new = [item for item in items if item.handle not in ids_by_handle]
     results |= await _create(database, new, terms, is_dry_run=is_dry_run)
+    rest: list[ImportedProduct] = []
     for item in items:
         if item.handle in results:
             continue
@@ -188,9 +193,35 @@ async def import_chunk(
         except Refusal as refusal:
             results[item.handle] = [_problem(item, refusal)]
         else:
-            results[item.handle] = (
-                Outcome.UNCHANGED if is_same else await _import_one(database, item, terms, is_dry_run=is_dry_run)
-            )
+            if is_same:
+                results[item.handle] = Outcome.UNCHANGED
+            else:
+                rest.append(item)
+    written = await batches.write(
+        rest,
+        together=partial(_update_together, database, terms),
+        alone=partial(_import_one, database, terms, is_dry_run=is_dry_run),
+        weight=lambda item: 1 + len(item.variants) if item.handle in ids_by_handle else UPDATES + 1,
+        most=0 if is_dry_run else UPDATES,
+    )
+    return results | {item.handle: result for item, result in zip(rest, written, strict=True)}
+
+
+async def _update_together(database: Database, terms: Terms, items: Sequence[ImportedProduct]) -> list[Result]:
+    """Bring known products to what the file says, in one transaction; raises `Stopped` at the first that can't be."""
+    results: list[Result] = []
+    async with database.transaction() as session:
+        ids_by_handle = await catalog_queries.products_by_handle(session, [item.handle for item in items])
+        known = await imported.hold(session, sorted(ids_by_handle.values()), terms)
+        for index, item in enumerate(items):
+            found = known.get(ids_by_handle[item.handle]) if item.handle in ids_by_handle else None
+            if found is None or found.product.handle != item.handle:
+                raise Stopped(index)
+            try:
+                has_changed = await imported.bring(session, found, item, terms)
+            except (Refusal, Refused):
+                raise Stopped(index) from None
+            results.append(Outcome.UPDATED if has_changed else Outcome.UNCHANGED)
     return results
 
 
@@ -223,7 +254,7 @@ async def _create(
     }
 
 
-async def _import_one(database: Database, item: ImportedProduct, terms: Terms, *, is_dry_run: bool) -> Result:
+async def _import_one(database: Database, terms: Terms, item: ImportedProduct, *, is_dry_run: bool) -> Result:
     outcome = Outcome.UNCHANGED
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -18,8 +18,8 @@ from headless.catalog.service import ProductDraft
 from headless.merchandising import amounts, belongings, deleting, service
 from headless.merchandising.belongings import Belongings
 from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
-from headless.platform.db import Database, Record, Session
-from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused, Taken
+from headless.platform.db import Record, Session
+from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused
 from headless.pricing import queries as pricing_queries
 from headless.teamwork import revisions
 
@@ -82,31 +82,6 @@ class SetProduct:
 
     id: UUID
     outcome: Outcome
-
-
-class _DryRunEnds(Exception):
-    """Nothing of a dry run is kept."""
-
-
-async def put_alone(database: Database, wish: ProductWish, hand: Hand, *, is_dry_run: bool = False) -> SetProduct:
-    """Do what `put` does in a transaction of its own, and once more when another one made the product meanwhile."""
-    try:
-        return await _put_alone(database, wish, hand, is_dry_run=is_dry_run)
-    except Taken:
-        return await _put_alone(database, wish, hand, is_dry_run=is_dry_run)
-
-
-async def _put_alone(database: Database, wish: ProductWish, hand: Hand, *, is_dry_run: bool) -> SetProduct:
-    made: SetProduct | None = None
-    try:
-        async with database.transaction() as session:
-            made = await put(session, wish, hand)
-            if is_dry_run:
-                raise _DryRunEnds
-    except _DryRunEnds:
-        pass
-    assert made is not None  # noqa: S101 - else something else was raised
-    return made
 
 
 async def put(session: Session, wish: ProductWish, hand: Hand) -> SetProduct:

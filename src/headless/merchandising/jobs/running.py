@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import BinaryIO, Final
 
 import orjson
 import structlog
 
 from headless.catalog.gallery import Addresses
-from headless.merchandising import exporting, importing, set_lines, setting, shopify_csv
+from headless.merchandising import batches, exporting, importing, set_batches, set_lines, shopify_csv
 from headless.merchandising.imported import Terms
 from headless.merchandising.importing import Outcome
 from headless.merchandising.jobs import files, service
@@ -39,6 +40,10 @@ LONGEST_LINE: Final = 1_000_000
 LATER: Final = timedelta(seconds=10)
 """After how long a job is taken up again that the database or the storage stopped."""
 AT_ONCE: Final = timedelta(0)
+
+
+_Refusal = Refusal | Refused | BadUserInput
+"""Why a line of JSON isn't done."""
 
 
 @dataclass(slots=True)
@@ -190,15 +195,17 @@ async def _json_steps(database: Database, job: Record, terms: Terms, raw: Binary
         number += 1
     while True:
         step = Step(number, number)
+        lines: dict[int, bytes] = {}
         for _nth in range(LINES):
             line = await asyncio.to_thread(_line, raw)
             if not line:
                 break
             number += 1
             if line.strip():
-                await _set(database, line, number, step, job, terms)
+                lines[number] = line
         if number == step.position:
             return
+        await _set(database, lines, step, job, terms)
         step.position = step.row = number
         yield step
 
@@ -213,29 +220,53 @@ def _line(raw: BinaryIO) -> bytes:
     return line
 
 
-async def _set(database: Database, line: bytes, number: int, step: Step, job: Record, terms: Terms) -> None:
-    """Set the product of a line, and note what became of it."""
-    try:
-        if len(line) > LONGEST_LINE:
-            message = f"The line is longer than {LONGEST_LINE:,} bytes."
-            raise BadUserInput(message)
-        wish = set_lines.parsed(line)
-        made = await _put(database, wish, job, terms)
-    except (Refusal, Refused, BadUserInput) as refused:
-        step.counts["REFUSED"] += 1
-        for each in refused.refusals if isinstance(refused, Refused) else [refused]:
-            path = list(each.field or ()) if isinstance(each, Refusal) else []
-            step.errors.append({"line": number, "field": path, "code": each.code, "message": each.message})
-        return
-    step.counts[made.outcome.value] += 1
-    step.results.append({"line": number, "productId": ids.encode("product", made.id), "outcome": made.outcome.value})
-
-
-async def _put(database: Database, wish: ProductWish, job: Record, terms: Terms) -> SetProduct:
+async def _set(database: Database, lines: Mapping[int, bytes], step: Step, job: Record, terms: Terms) -> None:
+    """Set the products of lines, and note what became of each."""
+    wishes: dict[int, ProductWish] = {}
+    results: dict[int, SetProduct | _Refusal] = {}
+    for number, line in lines.items():
+        try:
+            wishes[number] = _wish(line)
+        except (Refusal, BadUserInput) as refusal:
+            results[number] = refusal
     hand = Hand(job.created_by, terms.channel, Addresses(terms.media_url, links=True))
+    made = await batches.write(
+        list(wishes.values()),
+        together=partial(set_batches.put_together, database, hand),
+        alone=partial(_put, database, hand, is_dry_run=job.is_dry_run),
+        weight=lambda wish: 1 + len(wish.variants or ()),
+        most=0 if job.is_dry_run else importing.UPDATES,
+    )
+    results |= zip(wishes, made, strict=True)
+    for number, result in sorted(results.items()):
+        _note(step, number, result)
+
+
+def _wish(line: bytes) -> ProductWish:
+    if len(line) > LONGEST_LINE:
+        message = f"The line is longer than {LONGEST_LINE:,} bytes."
+        raise BadUserInput(message)
+    return set_lines.parsed(line)
+
+
+def _note(step: Step, number: int, result: SetProduct | _Refusal) -> None:
+    if isinstance(result, SetProduct):
+        name = result.outcome.value
+        step.counts[name] += 1
+        step.results.append({"line": number, "productId": ids.encode("product", result.id), "outcome": name})
+        return
+    step.counts["REFUSED"] += 1
+    for each in result.refusals if isinstance(result, Refused) else [result]:
+        path = list(each.field or ()) if isinstance(each, Refusal) else []
+        step.errors.append({"line": number, "field": path, "code": each.code, "message": each.message})
+
+
+async def _put(database: Database, hand: Hand, wish: ProductWish, *, is_dry_run: bool) -> SetProduct | _Refusal:
     for attempt in range(1, importing.ATTEMPTS + 1):
         try:
-            return await setting.put_alone(database, wish, hand, is_dry_run=job.is_dry_run)
+            return await set_batches.put_alone(database, wish, hand, is_dry_run=is_dry_run)
+        except (Refusal, Refused, BadUserInput) as refused:
+            return refused
         except SerializationFailure:
             if attempt == importing.ATTEMPTS:
                 raise
