@@ -1,6 +1,7 @@
 """On which databases does a test run, and what is in the shop?
 
-A database is migrated once per worker of pytest-xdist; every test has a copy of its own while it runs.
+A database is migrated, and the small shop opened in another, once per worker of pytest-xdist; every test has a copy of
+its own while it runs.
 """
 
 import shutil
@@ -101,6 +102,23 @@ class Templates:
                 await _run(admin, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+class ShopTemplates(Templates):
+    """Databases in which the small shop was opened: making it takes longer than most tests."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.made: dict[str, Shop] = {}
+
+    async def prepare(self, url: URL) -> None:
+        await super().prepare(url)
+        opened = Database(url)
+        try:
+            async with opened.transaction() as session:
+                self.made[url.get_backend_name()] = await builders.make_shop(session)
+        finally:
+            await opened.close()
+
+
 async def migrate(url: URL) -> None:
     """Run the real migrations."""
 
@@ -139,6 +157,13 @@ async def templates(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[T
     await made.close()
 
 
+@pytest.fixture(scope="session")
+async def shop_templates(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ShopTemplates]:
+    made = ShopTemplates(tmp_path_factory.mktemp("shops"))
+    yield made
+    await made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_kind(request: pytest.FixtureRequest) -> str:
     """Which of the two databases this run of the test is on."""
@@ -149,23 +174,25 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def database_url(database_kind: str, templates: Templates) -> AsyncIterator[str]:
-    """The address of a migrated, empty database of this test alone."""
-    copies = templates.sqlite() if database_kind == "sqlite" else templates.postgres(needs_postgres())
+async def database_url(
+    request: pytest.FixtureRequest, database_kind: str, templates: Templates, shop_templates: ShopTemplates
+) -> AsyncIterator[str]:
+    """The address of a migrated database of this test alone: empty, or with the small shop if the test asks for it."""
+    used = shop_templates if "shop" in request.fixturenames else templates
+    copies = used.sqlite() if database_kind == "sqlite" else used.postgres(needs_postgres())
     async with copies as url:
         yield url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated, empty database, open."""
+    """A database of this test alone, open."""
     opened = Database(database_url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def shop(database: Database) -> Shop:
+def shop(database: Database, shop_templates: ShopTemplates) -> Shop:
     """A small shop in `database`; see `tests.builders.Shop` for what it sells."""
-    async with database.transaction() as session:
-        return await builders.make_shop(session)
+    return shop_templates.made[database.url.get_backend_name()]

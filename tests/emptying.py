@@ -1,4 +1,4 @@
-"""How does a database on PostgreSQL become as new? Copying one takes longer than most tests."""
+"""How does a used database on PostgreSQL become as new? Copying one takes longer than most tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,9 +32,15 @@ SEND_AWAY = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+SEQUENCES = """
+    SELECT CAST(coalesce(jsonb_agg(jsonb_build_object(
+        'name', format('%I.%I', schemaname, sequencename),
+        'value', coalesce(last_value, start_value), 'is_used', last_value IS NOT NULL
+    )), '[]') AS text) FROM pg_sequences
+"""
 REWIND = """
-    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
-    WHERE last_value IS NOT NULL
+    SELECT setval(CAST(name AS regclass), value, is_used)
+    FROM jsonb_to_recordset(CAST(:sequences AS jsonb)) AS new (name text, value bigint, is_used boolean)
 """
 
 
@@ -45,6 +51,7 @@ class Contents:
     shape: str
     tables: tuple[str, ...]
     rows: dict[str, str]
+    sequences: str
 
 
 async def look(url: URL) -> Contents | None:
@@ -59,7 +66,7 @@ async def look(url: URL) -> Contents | None:
             if number > MOST_ROWS:
                 return None
             rows[table] = str(await connection.scalar(text(f"SELECT CAST(jsonb_agg(r) AS text) FROM {table} AS r")))  # noqa: S608
-        return Contents(shape, tables, rows)
+        return Contents(shape, tables, rows, str(await connection.scalar(text(SEQUENCES))))
 
 
 async def empty(url: URL, new: Contents) -> bool:
@@ -69,7 +76,7 @@ async def empty(url: URL, new: Contents) -> bool:
             await connection.execute(text(SEND_AWAY))
             if await connection.scalar(text(SHAPE)) != new.shape:
                 return False
-            await connection.execute(text(REWIND))
+            await connection.execute(text(REWIND), {"sequences": new.sequences})
             # Neither keys nor triggers, so in any order. TRUNCATE would make all files of all tables anew.
             await connection.execute(text("SET LOCAL session_replication_role = replica"))
             deleted = 0

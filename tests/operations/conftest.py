@@ -1,28 +1,29 @@
 """What is in the shop whose books are checked? Everything has happened there once; each test gets a copy of it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
 from headless.platform.db import Database
-from tests.builders import Shop, make_shop
-from tests.conftest import Templates, migrate
+from tests.conftest import ShopTemplates
 from tests.operations.journeys import Journey, travel
 
 
-class TravelledTemplates(Templates):
+class TravelledTemplates(ShopTemplates):
     """Databases of shops that have seen everything."""
 
-    made: dict[str, tuple[Shop, Journey]]
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.travelled: dict[str, Journey] = {}
 
     async def prepare(self, url: URL) -> None:
-        await migrate(url)
+        await super().prepare(url)
+        kind = url.get_backend_name()
         database = Database(url)
         try:
-            async with database.transaction() as session:
-                shop = await make_shop(session)
-            self.made[url.get_backend_name()] = (shop, await travel(database, shop))
+            self.travelled[kind] = await travel(database, self.made[kind])
         finally:
             await database.close()
 
@@ -30,16 +31,15 @@ class TravelledTemplates(Templates):
 @pytest.fixture(scope="session")
 async def templates(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TravelledTemplates]:
     made = TravelledTemplates(tmp_path_factory.mktemp("travelled"))
-    made.made = {}
     yield made
     await made.close()
 
 
-@pytest.fixture
-def shop(database: Database, templates: TravelledTemplates) -> Shop:
-    return templates.made[database.url.get_backend_name()][0]
+@pytest.fixture(scope="session")
+def shop_templates(templates: TravelledTemplates) -> TravelledTemplates:
+    return templates
 
 
 @pytest.fixture
 def journey(database: Database, templates: TravelledTemplates) -> Journey:
-    return templates.made[database.url.get_backend_name()][1]
+    return templates.travelled[database.url.get_backend_name()]
