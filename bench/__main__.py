@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import cold, flash, grow, imports, live, report, scenarios, servers
+from bench import cold, flash, grow, imports, live, report, scenarios, servers, waiting
 from bench.client import Address
 from bench.load import Bounds, Operation, Weighed, measure
 from bench.processes import SetupFailed, listener_on
@@ -24,10 +24,9 @@ from bench.report import Report, Result
 from bench.servers import Bare, Server
 from headless.merchandising import generated
 
-FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW = "flash", "fanout", "latency", "import", "cold", "grow"
-NAMES = (*scenarios.LOADS, FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW)
-ALONE = {FLASH, FANOUT, LATENCY, IMPORT, COLD, GROW}
+ALONE = ("flash", "fanout", "idle", "traffic", "latency", "import", "cold", "grow")
 """What starts servers of its own."""
+NAMES = (*scenarios.LOADS, *ALONE)
 EXIT_FAILED, EXIT_SETUP, EXIT_INTERRUPTED = 1, 2, 130
 MOST_CONCURRENCY, MOST_SECONDS = 256, 600.0
 
@@ -77,7 +76,7 @@ def _wishes(arguments: list[str]) -> Wishes:
     parser.add_argument("--database", default="", help="a scratch PostgreSQL database that may be written to")
     parser.add_argument("--url", type=_address, help="a server that runs already on this machine")
     parser.add_argument("--token", default="", help="with --url: a token that may set its stock; without, it isn't set")
-    parser.add_argument("--sockets", type=int, default=2_000, help="listeners of fanout (default: 2000)")
+    parser.add_argument("--sockets", type=int, default=2_000, help="listeners of fanout and idle (default: 2000)")
     parser.add_argument("--redis", default="", help="for latency: what carries events instead of the database")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=list(grow.SIZES), help="products of grow (default: 1000 100000)"
@@ -90,7 +89,7 @@ def _wishes(arguments: list[str]) -> Wishes:
         parser.error(f"--seconds must be positive and at most {MOST_SECONDS:g}, --most at least 1")
     if not all(1 <= size <= generated.MOST for size in given.sizes):
         parser.error(f"--sizes must be between 1 and {generated.MOST}")
-    if given.url and (given.database or set(chosen) <= ALONE):
+    if given.url and (given.database or set(chosen) <= set(ALONE)):
         parser.error(
             "--url takes a server as it runs: neither --database nor what starts a server of its own goes with it"
         )
@@ -131,19 +130,31 @@ async def _run(wishes: Wishes, found: Report) -> None:
                 shelf = await scenarios.prepare(server.address, token=server.token)
                 for name in loads:
                     found.results += await _measure(name, scenarios.LOADS[name](shelf), wishes, server, bare)
-        if FLASH in wishes.scenarios:
-            found.flash = await flash.hold(directory, wishes.database, most=wishes.most, say=_say)
-        if FANOUT in wishes.scenarios:
-            found.fanout = await live.fan_out(directory, wishes.database, sockets=wishes.sockets, say=_say)
-        if LATENCY in wishes.scenarios:
-            found.latency = await live.latency(directory, wishes.database, redis=wishes.redis, say=_say)
-        if IMPORT in wishes.scenarios:
-            found.imports = await imports.measure(directory, wishes.database, say=_say)
-        if COLD in wishes.scenarios:
-            _say("cold")
-            found.starts = await cold.measure(directory)
-        if GROW in wishes.scenarios:
-            found.growth = await grow.measure(directory, wishes.database, sizes=wishes.sizes, say=_say)
+        await _run_alone(wishes, found, directory)
+
+
+async def _run_alone(wishes: Wishes, found: Report, directory: Path) -> None:
+    """Run what starts servers of its own, one after the other."""
+    database = wishes.database
+    for name in wishes.scenarios:
+        match name:
+            case "flash":
+                found.flash = await flash.hold(directory, database, most=wishes.most, say=_say)
+            case "fanout":
+                found.fanout = await live.fan_out(directory, database, sockets=wishes.sockets, say=_say)
+            case "idle":
+                found.idle = await waiting.idle(directory, database, sockets=wishes.sockets, say=_say)
+            case "traffic":
+                found.traffic = await waiting.traffic(directory, database, seconds=wishes.seconds, say=_say)
+            case "latency":
+                found.latency = await live.latency(directory, database, redis=wishes.redis, say=_say)
+            case "import":
+                found.imports = await imports.measure(directory, database, say=_say)
+            case "cold":
+                _say("cold")
+                found.starts = await cold.measure(directory)
+            case "grow":
+                found.growth = await grow.measure(directory, database, sizes=wishes.sizes, say=_say)
 
 
 @asynccontextmanager

@@ -238,7 +238,7 @@ class Side:
 
 async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> Fanout:
     """Tell so many sockets of one event, ours and bare ones in turns where so many files may be open."""
-    takes_turns = _allow(sockets)
+    takes_turns = allow(sockets)
     folder = directory / "fanout"
     folder.mkdir()
     async with AsyncExitStack() as exits:
@@ -258,7 +258,7 @@ async def fan_out(directory: Path, database: str, *, sockets: int, say: Say) -> 
         ours, theirs = Side(crowd, server.weighed.apps[0], stock.move), Side(bare, loop_program.pid, post)
         started = time.monotonic()
         say(f"fanout, {sockets} sockets connect")
-        greeting = _greeting(stock.variant)
+        greeting = greeting_of(stock.variant)
         await ours.join(server.address, sockets, greeting=greeting, answers=2)
         connected_s = time.monotonic() - started
         if takes_turns:
@@ -336,7 +336,7 @@ async def latency(directory: Path, database: str, *, redis: str, say: Say) -> La
         await stock.move()
         crowd = Crowd()
         exits.callback(crowd.leave)
-        await crowd.join(Address("127.0.0.1", port), 1, greeting=_greeting(stock.variant), answers=2)
+        await crowd.join(Address("127.0.0.1", port), 1, greeting=greeting_of(stock.variant), answers=2)
         taken = []
         for _ in range(EVENTS):
             async with crowd.hearing():
@@ -352,7 +352,7 @@ def resident_kb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KB
 
 
-def _greeting(variant: str) -> list[object]:
+def greeting_of(variant: str) -> list[object]:
     payload = {"query": FOLLOW, "variables": {"ids": [variant]}}
     return [{"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": payload}]
 
@@ -416,7 +416,7 @@ async def _post(address: Address, body: bytes) -> None:
         writer.close()
 
 
-def _allow(sockets: int) -> bool:
+def allow(sockets: int) -> bool:
     """Let this process and those it starts open so many sockets; answer whether twice as many fit, too."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -19,6 +19,7 @@ from bench.grow import Growth
 from bench.imports import Imported
 from bench.live import Fanout, Latency
 from bench.load import Load
+from bench.waiting import Idle, Traffic
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BUSY = 0.9
@@ -51,6 +52,8 @@ class Report:
     results: list[Result] = field(default_factory=list)
     flash: Flash | None = None
     fanout: Fanout | None = None
+    idle: Idle | None = None
+    traffic: Traffic | None = None
     latency: Latency | None = None
     imports: list[Imported] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
@@ -62,12 +65,13 @@ class Report:
     @property
     def is_anything(self) -> bool:
         """Whether anything was found out."""
-        alone = (self.flash, self.fanout, self.latency, self.imports, self.starts, self.growth)
+        alone = (self.flash, self.fanout, self.idle, self.traffic, self.latency, self.imports, self.starts, self.growth)
         return bool(self.results) or any(alone)
 
     @property
     def failures(self) -> int:
-        return sum(result.load.failures + result.bare.failures for result in self.results)
+        buying = self.traffic.failures if self.traffic else 0
+        return buying + sum(result.load.failures + result.bare.failures for result in self.results)
 
     @property
     def has_failed(self) -> bool:
@@ -96,6 +100,10 @@ def show(report: Report, console: Console) -> None:
         _show_flash(report.flash, console)
     if report.fanout:
         console.print(_fanout(report.fanout))
+    if report.idle:
+        console.print(_idle(report.idle))
+    if report.traffic:
+        console.print(_traffic(report.traffic))
     if report.latency:
         console.print(_latency(report.latency))
     if report.imports:
@@ -202,6 +210,29 @@ def _fanout(fanout: Fanout) -> Table:
         table.add_row(name, _number(one.p50_ms), _number(one.p99_ms), _number(cpu), _number(kb))
     ratios = (fanout.p99_to_bare, fanout.cpu_ms / fanout.bare_cpu_ms, fanout.kb / fanout.bare_kb)
     table.add_row("ours : bare", "", *(f"{ratio:.1f} x" for ratio in ratios))
+    return table
+
+
+def _idle(idle: Idle) -> Table:
+    title = (
+        f"{idle.sockets:,} sockets to which nothing happens on {idle.database}, there after {idle.connected_s:.1f} s"
+    )
+    table = Table(title=title)
+    table.add_column("idle")
+    for name in ("kB a socket", "% of a core, all"):
+        table.add_column(name, justify="right")
+    table.add_row("ours", _number(idle.kb), _number(100 * idle.cpu_share))
+    return table
+
+
+def _traffic(traffic: Traffic) -> Table:
+    title = f"Checkouts on {traffic.database}: alone, and while {traffic.followers:,} sockets follow what is bought"
+    table = Table(title=title)
+    table.add_column("traffic")
+    for name in ("alone per s", "followed per s", "followed : alone", "told", "failed"):
+        table.add_column(name, justify="right")
+    rates = _number(traffic.alone), _number(traffic.followed)
+    table.add_row("checkout", *rates, f"{100 * traffic.share:.0f} %", f"{traffic.frames:,}", str(traffic.failures))
     return table
 
 
