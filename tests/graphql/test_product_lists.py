@@ -257,6 +257,12 @@ async def test_metafields_narrow_lists_where_their_definition_says_so(api: Api, 
     assert [(one["count"], one["selected"]) for one in facet(narrowed, "metafield.facts.fabric")["values"]] == [
         (1, True)
     ]
+    await api.execute(LISTING)
+    denim = {"metafield": {**wanted["metafield"], "value": "denim"}}
+    for given, count in (([wanted], 2), ([wanted, {"tag": "summer sale"}], 2), ([wanted, denim], 3)):
+        reply = await api.execute(LISTING, {"filters": given})
+        assert len(reply.data["products"]["nodes"]) == count
+        assert reply.statements <= 6
     hidden = {"metafield": {"namespace": "facts", "key": "cost", "value": "7"}}
     assert titles(await listed(api, None, hidden)) == []
     assert titles(await listed(api, None, hidden)) != titles(await listed(api, token=token))

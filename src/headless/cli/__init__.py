@@ -331,9 +331,8 @@ def check_catalog(
 ) -> None:
     """Compare what is kept beside the products with a recomputation from scratch.
 
-    Search index, facets, prices and availability in lists, units sold, collections by rules, what is
-    bought together. The exit code is 0 when
-    all is equal or was made so, 1 when something differs.
+    Search index, facets, prices and availability in lists, units sold, collections by rules, what is bought together.
+    The exit code is 0 when all is equal or was made so, 1 when something differs.
     """
     from headless.cli import doctoring
 

@@ -199,7 +199,7 @@ def wished_key(shape: Shape, text: str) -> str | None:
     single = Shape(shape.kind)
     try:
         return filter_key(single, parsed(single, text, NO_VALIDATIONS))
-    except InvalidInput:
+    except (InvalidInput, NotFound):
         return None
 
 

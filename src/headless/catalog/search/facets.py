@@ -215,9 +215,8 @@ def _values(part: Part, sets: _Sets) -> Select[Any]:
         .subquery()
     )
     r = ranked.c
-    return select(r.key, r.value, r.name, r.label, cast(r.count, BigInteger).label("count")).where(
-        r.place <= MOST_VALUES
-    )
+    number = cast(r.count, BigInteger).label("count")
+    return select(r.key, r.value, r.name, r.label, _NO_KIND, number).where(r.place <= MOST_VALUES)
 
 
 def _metafields(part: Part, hits: CTE, is_asked: ColumnElement[bool]) -> Select[Any]:
@@ -238,8 +237,8 @@ def _metafields(part: Part, hits: CTE, is_asked: ColumnElement[bool]) -> Select[
     c = counted.subquery().c
     place = func.row_number().over(partition_by=c.key, order_by=(c.count.desc(), c.value))
     of_key: ColumnElement[bool] = c.key == part.only if part.only else c.key.not_in(part.besides)
-    ranked = select(c.key, c.value, c.name, c.label, c.count, place.label("place")).where(of_key).subquery().c
-    return select(ranked.key, ranked.value, ranked.name, ranked.label, ranked.count).where(ranked.place <= MOST_VALUES)
+    r = select(c.key, c.value, c.name, c.label, c.kind, c.count, place.label("place")).where(of_key).subquery().c
+    return select(r.key, r.value, r.name, r.label, r.kind, r.count).where(r.place <= MOST_VALUES)
 
 
 def _counted_values(part: Part, source: FromClause, key: ColumnElement[Any], value: ColumnElement[Any]) -> Select[Any]:
@@ -250,6 +249,7 @@ def _counted_values(part: Part, source: FromClause, key: ColumnElement[Any], val
             key.label("value"),
             func.min(cast(d.name, Text)).label("name"),
             func.min(cast(value, Text)).label("label"),
+            func.min(cast(d.type, Text)).label("kind"),
             func.count().label("count"),
         )
         .select_from(source)
@@ -263,6 +263,10 @@ def _size(hits: CTE) -> Select[Any]:
     return select(*_row(SIZE, literal("", Text), func.count())).select_from(hits)
 
 
+_NO_KIND = cast(null(), Text).label("kind")
+"""In place of the kind of a metafield's values."""
+
+
 def _row(key: str, value: ColumnElement[Any], count: ColumnElement[Any], **others: ColumnElement[Any]) -> list[Any]:
     empty = cast(null(), Text)
     return [
@@ -270,6 +274,7 @@ def _row(key: str, value: ColumnElement[Any], count: ColumnElement[Any], **other
         cast(value, Text).label("value"),
         others.get("name", empty).label("name"),
         others.get("label", empty).label("label"),
+        _NO_KIND,
         count.label("count"),
     ]
 
@@ -287,7 +292,12 @@ def _prices(hits: CTE) -> Select[Any]:
 
 
 def _told(rows: Sequence[Any], wish: Wish) -> Facets:
-    chosen = {(one.key, one.value): one for one in wish.filters if isinstance(one, Has | Metafield)}
+    chosen: set[tuple[str, str | None, str]] = set()
+    for one in wish.filters:
+        if isinstance(one, Has):
+            chosen.add((one.key, None, one.value))
+        if isinstance(one, Metafield):
+            chosen.update((one.key, kind, value) for kind, value in one.wished.items())
     available, price_range, priced = {}, None, 0
     by_key: defaultdict[str, list[Any]] = defaultdict(list)
     for row in rows:
@@ -304,7 +314,7 @@ def _told(rows: Sequence[Any], wish: Wish) -> Facets:
         Facet(
             key,
             min(row.name for row in found),
-            [Count(row.value, row.label, int(row.count), (key, row.value) in chosen) for row in found],
+            [Count(row.value, row.label, int(row.count), (key, row.kind, row.value) in chosen) for row in found],
         )
         for key, found in by_key.items()
     ]

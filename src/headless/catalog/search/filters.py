@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tr
 
 from headless.catalog.categories.models import categories
 from headless.catalog.metafields.models import definitions, items, metafields
+from headless.catalog.metafields.rules import Kind, Shape, wished_key
 from headless.catalog.models import listings, products
 from headless.catalog.search import rules
 from headless.catalog.search.models import product_facets
@@ -60,26 +61,57 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Metafield:
-    """Products whose metafield, or any item of whose list, is compared by a key; None: by no product's."""
+    """Products whose metafield, or any item of whose list, is what a text says; by its definition, if that may be seen.
+
+    What the text is compared by depends on the kind of values: the statement picks it by the definition that it finds.
+    """
 
     namespace: str
     name: str
-    value: str | None
-    is_list: bool = False
+    text: str
+    sees_private: bool = False
 
     @property
     def key(self) -> str:
         return f"{rules.METAFIELD}{self.namespace}.{self.name}"
 
-    def products(self) -> Select[tuple[UUID]]:
-        c = metafields.c
-        if self.value is not None and self.is_list:
-            d, i = definitions.c, items.c
-            defined = select(d.id).where(d.owner_type == "product", d.namespace == self.namespace, d.key == self.name)
-            found = select(c.owner_id).join_from(items, metafields, i.metafield_id == c.id)
-            return found.where(i.definition_id == defined.scalar_subquery(), i.filter_key == self.value)
-        named = (c.owner_type == "product", c.namespace == self.namespace, c.key == self.name)
-        return select(c.owner_id).where(*named, c.filter_key == self.value if self.value is not None else false())
+    @property
+    def wished(self) -> Mapping[str, str]:
+        """What values are compared by, by the kinds that the text can be a value of."""
+        keys = {kind.value: wished_key(Shape(kind), self.text) for kind in Kind}
+        return {kind: key for kind, key in keys.items() if key is not None}
+
+    def products(self) -> list[Select[tuple[UUID]]]:
+        """Those with a single value, and those with an item of a list."""
+        m, d, i = metafields.c, definitions.c, items.c
+        defined = [d.owner_type == "product", d.namespace == self.namespace, d.key == self.name, d.is_filterable]
+        if not self.sees_private:
+            defined.append(d.is_public)
+        same = and_(d.owner_type == m.owner_type, d.namespace == m.namespace, d.key == m.key)
+        named = (m.owner_type == "product", m.namespace == self.namespace, m.key == self.name)
+        single = select(m.owner_id).join_from(metafields, definitions, same).where(*named, *defined)
+        item = (
+            select(m.owner_id)
+            .join_from(items, definitions, i.definition_id == d.id)
+            .join(metafields, m.id == i.metafield_id)
+            .where(*defined)
+        )
+        return [
+            single.where(~d.is_list, self._is_wished(m.filter_key)),
+            item.where(d.is_list, self._is_wished(i.filter_key)),
+        ]
+
+    def _is_wished(self, compared: ColumnElement[Any]) -> ColumnElement[bool]:
+        kinds: dict[str, list[str]] = {}
+        for kind, key in self.wished.items():
+            kinds.setdefault(key, []).append(kind)
+        return and_(
+            compared.in_(sorted(kinds)),
+            or_(
+                false(),
+                *(and_(compared == key, definitions.c.type.in_(of)) for key, of in sorted(kinds.items())),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +184,7 @@ def _grouped(filters: Sequence[Filter]) -> Mapping[str, list[Filter]]:
 
 
 def _sets(alternatives: Sequence[Filter]) -> list[Ids]:
-    found = [one.products() for one in alternatives if isinstance(one, Metafield)]
+    found = [ids for one in alternatives if isinstance(one, Metafield) for ids in one.products()]
     values = [one.id for one in alternatives if isinstance(one, Has)]
     return [*found, *([with_any(values)] if values else [])]
 

@@ -1,7 +1,6 @@
 """How are lists of products narrowed in the API, and how do they say what is left?"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -12,9 +11,6 @@ import strawberry
 from strawberry import UNSET
 
 from headless.accounts.rules import Permission
-from headless.catalog.metafields import queries as metafield_queries
-from headless.catalog.metafields import rules as metafield_rules
-from headless.catalog.metafields.rules import Kind, Shape
 from headless.catalog.search import facets, parsing, rules
 from headless.catalog.search.facets import Count, Facets
 from headless.catalog.search.filters import (
@@ -119,25 +115,26 @@ async def wish_of(
 ) -> Wish:
     """What a list is asked to show; raises `BadUserInput`."""
     channel = await info.context.channel()
+    sees_private = info.context.actor.may(Permission.READ_PRODUCTS)
     return Wish(
         await info.context.eye(),
         channel.currency_code,
         query=parsing.parse(query or ""),
-        filters=await _known(info, read(filters, channel.currency_code)),
+        filters=read(filters, channel.currency_code, sees_private=sees_private),
         collection_id=collection_id,
     )
 
 
-def read(given: Sequence[ProductFilter] | None, currency: str) -> tuple[Filter, ...]:
+def read(given: Sequence[ProductFilter] | None, currency: str, *, sees_private: bool) -> tuple[Filter, ...]:
     """Read filters; raises `BadUserInput` for an entry with no key, or with several."""
     given = given or ()
     if len(given) > MOST_FILTERS:
         message = f"A list takes at most {MOST_FILTERS} filters."
         raise BadUserInput(message)
-    return tuple(_read(one, currency, index) for index, one in enumerate(given))
+    return tuple(_read(one, currency, index, sees_private=sees_private) for index, one in enumerate(given))
 
 
-def _read(given: ProductFilter, currency: str, index: int) -> Filter:
+def _read(given: ProductFilter, currency: str, index: int, *, sees_private: bool) -> Filter:
     keys = ("available", "product_type", "vendor", "tag", "price", "variant_option", "metafield", "category")
     found = {key: value for key in keys if (value := sent(getattr(given, key))) is not None}
     if len(found) != 1:
@@ -153,7 +150,7 @@ def _read(given: ProductFilter, currency: str, index: int) -> Filter:
     if isinstance(value, VariantOptionFilter):
         return Has(rules.option_key(value.name), rules.folded(value.value))
     if isinstance(value, MetafieldFilter):
-        return Metafield(value.namespace, value.key, value.value)
+        return Metafield(value.namespace, value.key, value.value, sees_private)
     if isinstance(value, bool):
         return Available(value)
     if name == "category":
@@ -167,29 +164,6 @@ def _category(given: str) -> UUID:
         return ids.decode("category", given)
     except NotFound:
         return ids.new()  # what nobody has
-
-
-async def _known(info: Info, given: Sequence[Filter]) -> tuple[Filter, ...]:
-    """The filters, metafields' values as their definitions say that they are compared."""
-    names = sorted({("product", one.namespace, one.name) for one in given if isinstance(one, Metafield)})
-    if not names:
-        return tuple(given)
-    sees_private = info.context.actor.may(Permission.READ_PRODUCTS)
-    async with info.context.reading() as session:
-        found = await metafield_queries.definitions_named(session, names)
-    shapes = {
-        (namespace, key): Shape(Kind(row.type), row.is_list)
-        for (_owner, namespace, key), row in found.items()
-        if row.is_filterable and (row.is_public or sees_private)
-    }
-    return tuple(_compared(one, shapes) if isinstance(one, Metafield) else one for one in given)
-
-
-def _compared(one: Metafield, shapes: Mapping[tuple[str, str], Shape]) -> Metafield:
-    shape = shapes.get((one.namespace, one.name))
-    if shape is None:
-        return replace(one, value=None)
-    return replace(one, value=metafield_rules.wished_key(shape, one.value or ""), is_list=shape.is_list)
 
 
 _LABELS = {rules.VENDOR: "Vendor", rules.TYPE: "Product type", rules.TAG: "Tag"}
