@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from headless.accounts import queries as account_queries
 from headless.accounts import service as accounts
 from headless.accounts.rules import Permission
-from headless.platform import ids
+from headless.platform import clock, ids
 from headless.platform.db import Database
 from tests import builders
 from tests.serving import HOST, Client, Served, new_key
@@ -82,10 +83,13 @@ class Street:
     def location_id(self) -> str:
         return ids.encode("location", self.shop.main_id)
 
-    async def token(self) -> str:
-        """Make a token that may follow the stock."""
+    async def token(self, *, lifetime: timedelta | None = None) -> str:
+        """Make a token that may follow the stock, for so long or for ever."""
+        expires_at = None if lifetime is None else clock.now() + lifetime
         async with self.database.transaction() as session:
-            return await accounts.create_token(session, name="follower", permissions=[Permission.READ_INVENTORY])
+            return await accounts.create_token(
+                session, name="follower", permissions=[Permission.READ_INVENTORY], expires_at=expires_at
+            )
 
     async def revoke(self, token: str) -> None:
         async with self.database.transaction() as session:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.serving import Client, serving
 
 SOCKETS = ["graphql-ws", "apollo", "urql", GQL]
 STREAMS = ["graphql-sse", "apollo-multipart"]
+LIFETIME = timedelta(seconds=25)
+"""Of a token: long enough for every client to have connected."""
 QUERY = """subscription Movements($locationId: ID!, $after: String) {
   inventoryChanged(locationId: $locationId, after: $after) { cursor movement { delta } }
 }"""
@@ -110,6 +113,37 @@ async def test_a_revoked_token_ends_the_stream_with_an_error_and_a_new_one_resum
         await street.move(2, 3)
         follower.token = await street.token()
         assert await deltas(follower, 2) == [2, 3]
+
+
+async def test_a_token_that_expires_ends_every_client_and_a_new_one_resumes(street: Street, wire: Proxy) -> None:
+    """All at once, for the time that it takes."""
+    token = await street.token(lifetime=LIFETIME)
+
+    async def follow(client: str) -> list[int]:
+        async with following(client, wire, QUERY, {"locationId": street.location_id}, token=token) as follower:
+            assert (await follower.event())["movement"] is None
+            await together.wait()
+            before = await deltas(follower, 1)
+            if client in STREAMS:
+                assert await follower.refused() == ["UNAUTHENTICATED"]
+            assert await follower.lost() == (4403 if client in SOCKETS else None)
+            await together.wait()
+            await together.wait()
+            follower.token = new
+            return before + await deltas(follower, 2)
+
+    clients = [*SOCKETS, *STREAMS]
+    together = asyncio.Barrier(len(clients) + 1)
+    async with asyncio.TaskGroup() as group:
+        following_all = [group.create_task(follow(client)) for client in clients]
+        await together.wait()
+        await street.move(1)
+        await together.wait()
+        await street.move(2, 3)
+        new = await street.token()
+        await together.wait()
+
+    assert [task.result() for task in following_all] == [[1, 2, 3]] * len(clients)
 
 
 @pytest.mark.parametrize("client", [*SOCKETS, *STREAMS])
