@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from headless.accounts.rules import Permission
 from headless.catalog import service as catalog
 from headless.platform import clock, crypto, hub, ids, outbox
+from headless.platform.outbox import Place
 from headless.settings import Settings
 from tests.builders import Shop, stock
 from tests.graphql.client import Api, Socket, bought, empty_cart, of, ready_cart, running
+from tests.live.bells import ring
 
 STOCK = """subscription($ids: [ID!]!, $after: String) {
   stockChanged(variantIds: $ids, after: $after) { id cursor variant { sku } availableForSale quantityAvailable }
@@ -290,17 +292,38 @@ async def test_cursor_from_the_future_is_refused(api: Api, shop: Shop) -> None:
     async with api.server.database.transaction() as session:
         await session.execute(outbox.log_heads.update().values(position=0))
         await session.execute(outbox.facts.delete())
-    monkey = api.server.hub
-    monkey.position = 0
+    await api.server.hub.start()
 
     await refused(api, STOCK, {**wanted, "after": first["cursor"]})
+
+
+@pytest.mark.parametrize("missed", [0, 2])
+async def test_cursor_of_before_a_backup_was_brought_back_is_refused_though_the_log_has_grown_past_it(
+    api: Api, shop: Shop, missed: int
+) -> None:
+    wanted = {"ids": [of("variant", shop.mug)]}
+    await count_stock(api, shop, (shop.mug, 9))
+    (kept,) = await snapshot(api, STOCK, wanted)
+    await count_stock(api, shop, (shop.mug, 8))
+    (lost,) = await snapshot(api, STOCK, wanted)
+    async with api.server.database.transaction() as session:
+        await session.execute(outbox.facts.delete().where(outbox.facts.c.position > position_of(kept)))
+        await session.execute(outbox.log_heads.update().values(position=position_of(kept)))
+    await api.server.hub.start()
+    while api.server.hub.position < position_of(lost) + missed:
+        await ring(api.server.database)
+        await api.settled()
+
+    await refused(api, STOCK, {**wanted, "after": lost["cursor"]})
+    assert await snapshot(api, STOCK, {**wanted, "after": kept["cursor"]}, 0) == []
+    await api.nobody_listens()
 
 
 async def test_process_that_lags_behind_the_cursor_tells_only_what_follows_it(api: Api, shop: Shop) -> None:
     wanted = {"ids": [of("variant", shop.mug)]}
     await count_stock(api, shop, (shop.mug, 7))
     (first,) = await snapshot(api, STOCK, wanted)
-    reached, api.server.hub.position = api.server.hub.position, 0
+    reached, api.server.hub.place = api.server.hub.position, Place(0)
 
     async with api.socket() as socket:
         await socket.init()

@@ -108,7 +108,7 @@ class Listening:
             self.member = place.feed(stream, coalesces=coalesces).join(after=after, wants=wants)
 
         context = Context(place.server, follow=follow)
-        after = self.stream.position(place.server.signer, self.cursor)
+        after = self.stream.place(place.server.signer, self.cursor)
         keys, stream = self.keys, self.stream
         past = logged(context, stream, after) if keys is None else states(context, stream, keys, after)
         try:

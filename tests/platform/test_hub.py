@@ -10,7 +10,7 @@ from headless.platform import clock, hub, ids, outbox
 from headless.platform.db import Database
 from headless.platform.errors import ResyncRequired
 from headless.platform.hub import Backlog, Hub, TooSlow
-from headless.platform.outbox import Entry, Interest
+from headless.platform.outbox import Entry, Interest, Place
 from tests.live.bells import RINGING, ring
 
 
@@ -57,7 +57,7 @@ class Past:
 
     def __init__(self, followed: Hub, after: int, *, coalesce: bool) -> None:
         self.reaches: list[int] = []
-        self.entries = followed.past(RINGING, after, coalesce=coalesce, caught_up=self.reaches.append)
+        self.entries = followed.past(RINGING, Place(after), coalesce=coalesce, caught_up=self.reaches.append)
 
     async def take(self, count: int) -> list[int]:
         return [(await anext(self.entries)).position for _ in range(count)]

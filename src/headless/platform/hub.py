@@ -15,7 +15,7 @@ import structlog
 from headless.platform import jobs, outbox
 from headless.platform.db import Database
 from headless.platform.errors import ResyncRequired
-from headless.platform.outbox import Entry, Interest
+from headless.platform.outbox import Entry, Interest, Place
 
 log = structlog.get_logger(__name__)
 
@@ -113,13 +113,18 @@ class Hub:
     """Follows the log of numbered facts and hands each to whoever follows it in this process."""
 
     def __init__(self, database: Database) -> None:
-        self.position = 0
+        self.place = Place(0)
+        """The end of what has been handed out."""
         self.counters = Counters()
         self._database = database
         self._followers: dict[Channel, set[Follower]] = defaultdict(set)
         self._wake = asyncio.Event()
         self._replays = asyncio.Semaphore(REPLAYS)
         self._is_closed = False
+
+    @property
+    def position(self) -> int:
+        return self.place.position
 
     @property
     def waiting(self) -> int:
@@ -146,22 +151,21 @@ class Hub:
                 del self._followers[channel]
 
     async def past(
-        self, interest: Interest, after: int, *, coalesce: bool, caught_up: Callable[[int], None]
+        self, interest: Interest, after: Place, *, coalesce: bool, caught_up: Callable[[int], None]
     ) -> AsyncGenerator[Entry, None]:
-        """Entries after a position from the log; with `coalesce` only the newest of each key.
+        """Entries after a place from the log; with `coalesce` only the newest of each key.
 
         Near the log's end `caught_up` is called with the position up to which they reach: what comes after it has to
         be followed from that moment on, and waits in memory until the rest is told. Memory stays bounded however long
         the past is. Raises `ResyncRequired` when
-        the log doesn't reach back to the position or has never come to it.
+        the log doesn't reach back to the place or has never come to it.
         """
-        if after > self.position:
-            await self._check_reached(after)
+        await self._check(after)
         latest: dict[tuple[str, UUID], Entry] = {}
-        position, end = after, None
+        position, end = after.position, None
         while end is None or position < end:
             if end is None and self.position - position <= QUEUE_LIMIT // 2:
-                end = max(after, self.position)
+                end = max(position, self.position)
                 caught_up(end)
                 continue
             page, position = await self._past(interest, position, self.position if end is None else end)
@@ -177,7 +181,7 @@ class Hub:
     async def start(self) -> None:
         """Begin at the log's present end."""
         async with self._database.reading() as session:
-            self.position = await outbox.position(session)
+            self.place = await outbox.place_at(session, await outbox.position(session))
 
     async def run(self) -> None:
         """Follow the log until cancelled; the poll finds what no carrier told of."""
@@ -205,7 +209,7 @@ class Hub:
         """Logs get every entry at once; states, little by little, the newest of those that tell the same."""
         newest: dict[Hashable, tuple[Entry, int]] = {}
         for entry in fresh:
-            self.position = entry.position
+            self.place = entry.place
             for follower in list(self._told(entry, of_states=False)):
                 follower.put(entry)
             if next(self._told(entry, of_states=True), None) is not None:
@@ -232,10 +236,17 @@ class Hub:
             upto = min(end, after + REPLAY_SPAN)
             return await outbox.read_between(session, after, upto, interest), upto
 
-    async def _check_reached(self, after: int) -> None:
-        async with self._database.reading() as session:
-            if after > await outbox.position(session):
-                raise ResyncRequired
+    async def _check(self, after: Place) -> None:
+        """Raise `ResyncRequired` for a place that the log has never come to."""
+        if after.position == self.position:
+            known = self.place
+        else:
+            async with self._replays, self._database.reading() as session:
+                if after.position > self.position and after.position > await outbox.position(session):
+                    raise ResyncRequired
+                known = await outbox.place_at(session, after.position)
+        if not after.is_of_the_log_of(known):
+            raise ResyncRequired
 
     def _everyone(self) -> set[Follower]:
         return {follower for followers in self._followers.values() for follower in followers}

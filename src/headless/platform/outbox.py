@@ -22,6 +22,10 @@ POLL_SECONDS = 1.0
 PATIENCE = 10.0
 """Seconds that numbering may queue behind SQLite's other writers: nobody waits for its answer."""
 
+MARK_SIZE = 4
+"""Bytes of a fact's id that tell it from another one at its position: the last ones, which are random."""
+NO_MARK = bytes(MARK_SIZE)
+
 Announce = Callable[[Session, int], Awaitable[None]]
 
 
@@ -73,6 +77,26 @@ log_heads = columns.table_of(LogHead)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where one is in the log: a position, and a mark of the fact that is there.
+
+    A log that was brought back from a backup has other facts at the positions that it gives out again.
+    """
+
+    position: int
+    mark: bytes = NO_MARK
+    """`NO_MARK` where there is no fact, or none any more."""
+
+    @classmethod
+    def of(cls, position: int, fact_id: UUID | None) -> Place:
+        return cls(position, NO_MARK if fact_id is None else fact_id.bytes[-MARK_SIZE:])
+
+    def is_of_the_log_of(self, other: Place) -> bool:
+        """Whether a place at the same position is in the same log, as far as can be told."""
+        return NO_MARK in (self.mark, other.mark) or self.mark == other.mark
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """A numbered fact, as consumers see it."""
 
@@ -82,6 +106,10 @@ class Entry:
     key: UUID
     payload: dict[str, Any]
     occurred_at: datetime
+
+    @property
+    def place(self) -> Place:
+        return Place.of(self.position, self.id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,6 +159,11 @@ def _payload(fact: Fact) -> dict[str, Any]:
 async def position(session: Session) -> int:
     """The last position given out."""
     return int(await session.scalar(select(log_heads.c.position)) or 0)
+
+
+async def place_at(session: Session, position: int) -> Place:
+    """A position as a place."""
+    return Place.of(position, await session.scalar(select(facts.c.id).where(facts.c.position == position)))
 
 
 async def horizon(session: Session) -> int:

@@ -12,11 +12,12 @@ from headless.graphql.context import Context
 from headless.platform import clock, crypto, ids
 from headless.platform.crypto import Signer
 from headless.platform.errors import ResyncRequired
-from headless.platform.outbox import Entry, Interest
+from headless.platform.outbox import MARK_SIZE, Entry, Interest, Place
 
 PARTIAL, WHOLE = b"\0", b"\1"
 """Whether the client has the state as of the position, or was still being told of it."""
-PLACE_SIZE = 9
+POSITION_SIZE = 8
+PLACE_SIZE = 1 + POSITION_SIZE + MARK_SIZE
 SIGNATURE_SIZE = 12
 NOBODY = UUID(int=0)
 """The key of a marker, which is about no record."""
@@ -54,10 +55,10 @@ class Stream:
     arguments: Sequence[str] = ()
     """Key arguments in an order that doesn't depend on how the client wrote them."""
 
-    def cursor(self, signer: Signer, position: int, *, is_whole: bool = True) -> str:
-        return _cursor(signer, self._purpose, self._bound, position, is_whole)
+    def cursor(self, signer: Signer, place: Place, *, is_whole: bool = True) -> str:
+        return _cursor(signer, self._purpose, self._bound, place, is_whole)
 
-    def position(self, signer: Signer, cursor: str | None) -> int | None:
+    def place(self, signer: Signer, cursor: str | None) -> Place | None:
         """Where to go on; None: from the beginning. Raises `ResyncRequired` for a cursor that isn't this stream's."""
         if cursor is None:
             return None
@@ -65,11 +66,12 @@ class Stream:
             data = crypto.unb64(cursor)
         except ValueError:
             raise ResyncRequired from None
-        place, signature = data[:PLACE_SIZE], data[PLACE_SIZE:]
-        is_ours = signer.verify(self._purpose, place + self._bound, signature, size=SIGNATURE_SIZE)
+        signed, signature = data[:PLACE_SIZE], data[PLACE_SIZE:]
+        is_ours = signer.verify(self._purpose, signed + self._bound, signature, size=SIGNATURE_SIZE)
         if not is_ours or crypto.b64(data) != cursor:
             raise ResyncRequired
-        return int.from_bytes(place[1:]) if place[:1] == WHOLE else None
+        place = Place(int.from_bytes(signed[1:-MARK_SIZE]), signed[-MARK_SIZE:])
+        return place if signed[:1] == WHOLE else None
 
     @cached_property
     def _bound(self) -> bytes:
@@ -82,27 +84,27 @@ class Stream:
 
 
 @lru_cache(maxsize=1024)
-def _cursor(signer: Signer, purpose: str, bound: bytes, position: int, is_whole: bool) -> str:
+def _cursor(signer: Signer, purpose: str, bound: bytes, place: Place, is_whole: bool) -> str:
     """Signed once for all who follow the same: thousands get it at the same moment."""
-    place = (WHOLE if is_whole else PARTIAL) + position.to_bytes(PLACE_SIZE - 1)
-    return crypto.b64(place + signer.sign(purpose, place + bound, size=SIGNATURE_SIZE))
+    signed = (WHOLE if is_whole else PARTIAL) + place.position.to_bytes(POSITION_SIZE) + place.mark
+    return crypto.b64(signed + signer.sign(purpose, signed + bound, size=SIGNATURE_SIZE))
 
 
 async def states(
-    context: Context, stream: Stream, keys: Sequence[UUID], after: int | None
+    context: Context, stream: Stream, keys: Sequence[UUID], after: Place | None
 ) -> AsyncGenerator[Happening, None]:
     """State of some records: one message each for now, then one whenever a record changed, the newest only.
 
-    After a position: one for each record that changed since, then as above.
+    After a place: one for each record that changed since, then as above.
     """
     await context.close()
     signer, hub = context.server.signer, context.server.hub
     follow = partial(context.follow, stream, coalesces=True)
     if after is None:
-        position = hub.position
-        follow(after=position)
+        place = hub.place
+        follow(after=place.position)
         for nth, key in enumerate(keys, 1):
-            cursor = stream.cursor(signer, position, is_whole=nth == len(keys))
+            cursor = stream.cursor(signer, place, is_whole=nth == len(keys))
             yield present(stream, cursor, key)
         return
     past = hub.past(stream.interest, after, coalesce=True, caught_up=lambda end: follow(after=end))
@@ -113,14 +115,14 @@ async def states(
 
 
 async def logged(
-    context: Context, stream: Stream, after: int | None, *, wants: Wants | None = None
+    context: Context, stream: Stream, after: Place | None, *, wants: Wants | None = None
 ) -> AsyncGenerator[Happening, None]:
-    """Every event of a log: a marker with a cursor first, or, after a position, what was missed."""
+    """Every event of a log: a marker with a cursor first, or, after a place, what was missed."""
     await context.close()
     signer, hub = context.server.signer, context.server.hub
     follow = partial(context.follow, stream, coalesces=False, wants=wants)
     if after is None:
-        cursor = stream.cursor(signer, hub.position)
+        cursor = stream.cursor(signer, hub.place)
         follow(after=hub.position)
         yield Happening(ids.new(), cursor, clock.now(), None, NOBODY, {}, stream.type_name)
         return
@@ -141,7 +143,7 @@ def present(stream: Stream, cursor: str, key: UUID, payload: Mapping[str, Any] |
 
 def told(signer: Signer, stream: Stream, entry: Entry, *, is_state: bool = False) -> Happening:
     """Tell of a fact of the log, or of the state that it led to."""
-    cursor = stream.cursor(signer, entry.position)
+    cursor = stream.cursor(signer, entry.place)
     return Happening(
         entry.id, cursor, entry.occurred_at, entry.topic, entry.key, entry.payload, stream.type_name, is_state=is_state
     )

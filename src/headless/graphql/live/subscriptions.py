@@ -33,7 +33,7 @@ from headless.orders import events as order_events
 from headless.orders import queries as order_queries
 from headless.platform import ids
 from headless.platform.errors import BadUserInput, NotFound
-from headless.platform.outbox import Entry, Interest
+from headless.platform.outbox import Entry, Interest, Place
 from headless.pricing import events as price_events
 
 MOST_KEYS = 250
@@ -74,7 +74,7 @@ class Subscription:
         if await info.context.load(cart_queries.carts_by_id, key) is None:
             raise NotFound
         stream = _stream("cartChanged", "CartChanged", about(cart_events.CartChanged.topic, [key]))
-        async with aclosing(states(info.context, stream, [key], _position(info, stream, sent(after)))) as happenings:
+        async with aclosing(states(info.context, stream, [key], _place(info, stream, sent(after)))) as happenings:
             async for happening in happenings:
                 yield cast("CartChanged", happening)
 
@@ -97,7 +97,7 @@ class Subscription:
     async def order_placed(self, info: Info, after: str | None = UNSET) -> AsyncGenerator[OrderPlaced | None, None]:
         """Every new order: a marker with a cursor first."""
         stream = Stream("orderPlaced", "OrderPlaced", about(order_events.OrderPlaced.topic))
-        async with aclosing(logged(info.context, stream, _position(info, stream, sent(after)))) as happenings:
+        async with aclosing(logged(info.context, stream, _place(info, stream, sent(after)))) as happenings:
             async for happening in happenings:
                 yield cast("OrderPlaced", happening)
 
@@ -112,7 +112,7 @@ class Subscription:
             raise NotFound
         interest = about(inventory_events.InventoryChanged.topic, keys)
         stream = _stream("inventoryChanged", "InventoryChanged", interest)
-        async with aclosing(logged(info.context, stream, _position(info, stream, sent(after)))) as happenings:
+        async with aclosing(logged(info.context, stream, _place(info, stream, sent(after)))) as happenings:
             async for happening in happenings:
                 yield cast("InventoryChanged", happening)
 
@@ -125,39 +125,39 @@ class Subscription:
         interest = Interest(known_topics.allowed(info.context.actor, wanted))
         arguments = ["all"] if wanted is None else ["some", *sorted(interest.topics)]
         stream = Stream("events", "LoggedEvent", interest, arguments)
-        async with aclosing(logged(info.context, stream, _position(info, stream, sent(after)))) as happenings:
+        async with aclosing(logged(info.context, stream, _place(info, stream, sent(after)))) as happenings:
             async for happening in happenings:
                 yield cast("LoggedEvent", happening)
 
 
 async def _variants(info: Info, stream: Stream, keys: list[UUID], after: str | None) -> AsyncGenerator[Happening, None]:
-    position = _position(info, stream, after)
-    if position is None:
+    place = _place(info, stream, after)
+    if place is None:
         # One who resumes has seen them all, and is to hear of those that were hidden meanwhile.
         eye = await info.context.eye()
         async with info.context.reading() as session:
             is_hidden = len(await catalog_queries.variants_by_id(session, keys, eye)) < len(keys)
         if is_hidden:
             raise NotFound
-    async with aclosing(states(info.context, stream, keys, position)) as happenings:
+    async with aclosing(states(info.context, stream, keys, place)) as happenings:
         async for happening in happenings:
             yield happening
 
 
 async def _order(info: Info, stream: Stream, key: UUID, after: str | None) -> AsyncGenerator[Happening, None]:
-    position, wants = _position(info, stream, after), None
-    if position is None:
+    place, wants = _place(info, stream, after), None
+    if place is None:
         # Noted before the order is read: what changes meanwhile is told afterwards.
-        position = info.context.server.hub.position
+        place = info.context.server.hub.place
         async with info.context.reading() as session:
             order = (await order_queries.orders_by_id(session, [key])).get(key)
         await info.context.close()
         if order is None:
             raise NotFound
-        cursor = stream.cursor(info.context.server.signer, position)
+        cursor = stream.cursor(info.context.server.signer, place)
         wants = partial(_is_after, order.version)
         yield present(stream, cursor, key, {"status": order.status, "previous_status": None})
-    async with aclosing(logged(info.context, stream, position, wants=wants)) as happenings:
+    async with aclosing(logged(info.context, stream, place, wants=wants)) as happenings:
         async for happening in happenings:
             yield happening
 
@@ -173,8 +173,8 @@ def _stream(field: str, type_name: str, interest: Interest) -> Stream:
     return Stream(field, type_name, interest, keys)
 
 
-def _position(info: Info, stream: Stream, after: str | None) -> int | None:
-    return stream.position(info.context.server.signer, after)
+def _place(info: Info, stream: Stream, after: str | None) -> Place | None:
+    return stream.place(info.context.server.signer, after)
 
 
 def _keys(prefix: str, wanted: list[strawberry.ID]) -> list[UUID]:

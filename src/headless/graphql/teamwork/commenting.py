@@ -218,9 +218,9 @@ class CommentSubscription:
             raise Forbidden(message)
         interest = about(Added.topic, None if key is None else [key])
         stream = Stream("commentAdded", "CommentAdded", interest, ["all" if key is None else key.hex, *sorted(kinds)])
-        position = stream.position(context.server.signer, sent(after))
+        place = stream.place(context.server.signer, sent(after))
         wants = partial(_is_about, kinds)
-        async with aclosing(logged(context, stream, position, wants=wants)) as happenings:
+        async with aclosing(logged(context, stream, place, wants=wants)) as happenings:
             async for happening in happenings:
                 yield cast("CommentAdded", happening)
 
