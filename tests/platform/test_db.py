@@ -62,6 +62,26 @@ async def test_reader_sees_nothing_of_what_is_not_committed(database: Database) 
     assert await position(database) == 7
 
 
+async def test_reader_sees_one_state_whatever_is_committed_meanwhile(database: Database) -> None:
+    async with database.reading() as session:
+        assert await session.scalar(select(log_heads.c.position)) == 0
+        async with database.transaction() as writing:
+            await writing.execute(update(log_heads).values(position=7))
+        assert await session.scalar(select(log_heads.c.position)) == 0
+    assert await position(database) == 7
+
+
+async def test_postgres_reads_one_state_and_writes_on_the_newest_over_the_same_connections() -> None:
+    database = Database(Settings(database_url=needs_postgres()).database, pool_size=1)
+    levels = []
+    for opened in (database.reading, database.transaction) * 2:
+        async with opened() as session:
+            levels.append(await session.scalar(text("SHOW transaction_isolation")))
+    await database.close()
+
+    assert levels == ["repeatable read", "read committed"] * 2
+
+
 async def test_writer_that_gets_no_turn_is_refused_and_leaves_no_lock(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,10 @@ class Database:
             **options,
         )
         self._closing: set[asyncio.Future[None]] = set()
+        # PostgreSQL would show each statement another state: a checkout before it, its order after it was completed.
+        self._looking = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self._writing = self.engine.execution_options(headless_write=True)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
@@ -88,8 +92,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
-        """Open a session for reads; it sees one state of a SQLite database, committed rows on PostgreSQL."""
-        async with self._session(self.engine) as session:
+        """Open a session for reads; it sees one state of the database, whatever is committed meanwhile."""
+        async with self._session(self._looking) as session:
             with translated():
                 # Now, not at the first read: an operation keeps the session open, and its reads are not in this block.
                 await session.connection()
