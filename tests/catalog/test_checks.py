@@ -77,6 +77,13 @@ async def _break_index(session: Session) -> None:
         await session.execute(text("UPDATE search_document SET vector = NULL"))
 
 
+async def _break_titles(session: Session) -> None:
+    if index.is_sqlite(session):
+        await session.execute(text("INSERT INTO search_index_titles (rowid, title) VALUES (4711, 'ghost')"))
+    else:
+        await session.execute(text("UPDATE search_document SET title_vector = NULL"))
+
+
 async def _break_prices(session: Session) -> None:
     await session.execute(update(listings).values(min_amount=listings.c.min_amount + 1))
 
@@ -107,6 +114,7 @@ async def _misplace_members(session: Session) -> None:
         (_break_facets, {"facets"}),
         (_break_spelling, {"spelling"}),
         (_break_index, {"words", "documents"}),
+        (_break_titles, {"words", "documents"}),
         (_break_prices, {"prices"}),
         (_break_availability, {"availability"}),
         (_break_sales, {"sales"}),

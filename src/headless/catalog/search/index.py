@@ -206,7 +206,8 @@ async def tidy(database: Database) -> None:
     if database.is_sqlite:
         async with database.transaction(patience=PATIENCE) as session:
             await session.execute(text("ANALYZE"))
-            await session.execute(text("INSERT INTO search_index (search_index) VALUES ('optimize')"))
+            for words in ("search_index", "search_index_titles"):
+                await session.execute(text(f"INSERT INTO {words} ({words}) VALUES ('optimize')"))  # noqa: S608 - ours
         return
     # What autovacuum does by itself where it is on; not in a transaction, and it takes as long as it takes.
     async with database.engine.connect() as connection:

@@ -1,6 +1,6 @@
 """Which tables hold the index of words and of facets?
 
-On SQLite the words themselves are in the FTS5 table `search_index` over `search_document`, kept by triggers; on
+On SQLite the words themselves are in the FTS5 tables `search_index…` over `search_document`, kept by triggers; on
 PostgreSQL in the vectors of the document.
 """
 
@@ -80,3 +80,5 @@ facets = columns.table_of(Facet)
 product_facets = columns.table_of(ProductFacet)
 words = table("search_index", column("rowid"), column("search_index"))
 """SQLite's full-text index; its rowid is the document's id."""
+titles = table("search_index_titles", column("rowid"), column("search_index_titles"))
+"""The same of titles alone: what all products have in their texts is soon found not to be in any title."""

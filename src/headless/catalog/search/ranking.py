@@ -15,6 +15,7 @@ from sqlalchemy import (
     TextClause,
     TextualSelect,
     Uuid,
+    func,
     literal_column,
     select,
     true,
@@ -40,8 +41,8 @@ def best(session: Session, wish: Wish, order: pages.Order, window: pages.Window)
     """The best hits (`hit`, `tier`, `place`), one more than a page has if there are more; None beyond all ranks.
 
     Of each rank, until there are enough, hits are gathered from the index; or, if a filter lets but few products pass,
-    from those. PostgreSQL's index tells all hits or none: where words are common they stand close together, so there
-    the next documents are read one by one before that.
+    from those. Where the index tells all hits or none, the next documents are read one by one before that: where words
+    are common they stand close together.
     """
     is_backward = order.is_descending != window.is_backward
     ranks = _ranks(wish, order, window)
@@ -100,7 +101,7 @@ class _Reading:
         if self._many is not None:
             are_many.append(walking.are())
         ways: list[str] = []
-        if number != text.TITLE_IS and not self._language.is_sqlite:
+        if text.is_told_at_once(rank, self._language):
             near = f"near_{number}"
             if rank.of is None:
                 ctes.append(walking.many([[select(documents.c.id).where(rank.title)]], f"many_{number}"))
@@ -110,14 +111,19 @@ class _Reading:
             ways.append(f"{_from(near)} WHERE {enough} >= {self._few}")
             is_asked = [f"{enough} < {self._few}"]
         place = text.place(rank, self._language)
-        from_index = text.hits(rank, self._language).join(products, products.c.id == documents.c.product_id)
-        far = self._shown(rank, bounds, place, from_index.join(listings, self._listing), self._each)
+        far = self._shown(rank, bounds, place, *self._from_index(rank))
         ctes.append(self._some(far, place, f"far_{number}", [*is_asked, *are_many]))
         ways.append(_from(f"far_{number}"))
         if self._gathered is not None:
             reads = text.reads(rank, self._language)
             narrow = self._shown(
-                rank, bounds, documents.c.id, select(documents.c.id).select_from(self._listed), self._gathered, reads
+                rank,
+                bounds,
+                documents.c.id,
+                select(documents.c.id).select_from(self._listed),
+                self._sees,
+                self._gathered,
+                reads,
             )
             ctes.append(self._some(narrow, documents.c.id, f"narrow_{number}", [*is_asked, f"NOT {walking.are()}"]))
             ways.append(_from(f"narrow_{number}"))
@@ -131,8 +137,20 @@ class _Reading:
         reach = walking.within_reach(id_, true(), beyond, directed, is_descending=self._is_backward)
         selection = select(id_).select_from(self._listed)
         reads = text.reads(rank, self._language)
-        shown = self._shown(rank, bounds, id_, selection, self._each, reads, reach)
+        shown = self._shown(rank, bounds, id_, selection, self._sees, self._each, reads, reach)
         return shown.order_by(*directed).limit(literal_column(limit, Integer)).cte(f"near_{rank.number}")
+
+    def _from_index(self, rank: Tier) -> tuple[Select[Any], *tuple[ColumnElement[bool], ...]]:
+        """A rank's documents, and whether their products belong to the list."""
+        found = text.hits(rank, self._language)
+        product_id = documents.c.product_id
+        if self._language.is_sqlite:
+            joined = found.join(products, products.c.id == product_id).join(listings, self._listing)
+            return joined, self._sees, self._each
+        # Each product is looked up by itself: PostgreSQL takes rare words for common ones, and would read all products.
+        shown = select(func.count()).select_from(products.join(listings, self._listing))
+        shown = shown.where(products.c.id == product_id, self._sees, self._each)
+        return found, shown.correlate(documents).scalar_subquery() > 0
 
     def _shown(
         self,
@@ -145,7 +163,7 @@ class _Reading:
         number = literal_column(str(rank.number), Integer).label("tier")
         within = [place > bound if is_lower else place < bound for bound, is_lower in bounds]
         columns = (documents.c.product_id.label("hit"), number, place.label("place"))
-        return selection.with_only_columns(*columns).where(self._sees, *conditions, *within)
+        return selection.with_only_columns(*columns).where(*conditions, *within)
 
     def _some(self, selection: Select[Any], place: ColumnElement[int], name: str, conditions: Sequence[str]) -> CTE:
         """The first hits of a selection, if all conditions hold."""

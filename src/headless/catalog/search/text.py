@@ -12,12 +12,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, literal, literal_column, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TableClause,
+    Text,
+    and_,
+    cast,
+    false,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from headless.catalog.models import listings, products, variants
 from headless.catalog.search import filters, rules
-from headless.catalog.search.models import documents, facets, product_facets, words
+from headless.catalog.search.models import documents, facets, product_facets, titles, words
 from headless.catalog.search.parsing import Clause, Field, Part, Query, Words, is_of_words
 
 TITLE_IS, TITLE_BEGINS, TITLE_HAS, ANYWHERE = range(4)
@@ -92,12 +106,11 @@ def hits(tier: Tier, language: Language) -> Select[Any]:
     if tier.of is None:
         return found.select_from(documents)
     if language.is_sqlite:
-        asked = _fts(tier.of)
-        if tier.without is not None:
-            asked = f"({asked}) NOT ({_fts(tier.without)})"
+        fts = _fts_of(tier.of)
         # The index first: SQLite may think that it had better ask it once for each document.
-        rowid = literal_column("+search_index.rowid", d.id.type)
-        return found.select_from(words.join(documents, d.id == rowid)).where(_match(asked))
+        found = found.select_from(fts.join(documents, d.id == literal_column(f"+{fts.name}.rowid", d.id.type)))
+        without = [not_(_reads(tier.without, language))] if tier.without is not None else []
+        return found.where(_match(fts, _fts(tier.of)), *without)
     without = [not_(_vectors(tier.without))] if tier.without is not None else []
     return found.select_from(documents).where(_vectors(tier.of), *without)
 
@@ -105,10 +118,18 @@ def hits(tier: Tier, language: Language) -> Select[Any]:
 def place(tier: Tier, language: Language) -> ColumnElement[int]:
     """The document's id, as `hits` are sorted by it: SQLite reads the index in its order, but no range of titles."""
     if language.is_sqlite and tier.of is not None:
-        return literal_column("search_index.rowid", documents.c.id.type)
+        return literal_column(f"{_fts_of(tier.of).name}.rowid", documents.c.id.type)
     if language.is_sqlite and tier.number == TITLE_BEGINS:
         return literal_column("+search_document.id", documents.c.id.type)
     return documents.c.id
+
+
+def is_told_at_once(tier: Tier, language: Language) -> bool:
+    """Whether the index tells all hits of a rank or none; else it tells them one after the other.
+
+    SQLite puts together the hits of all words that begin as asked, which are few in titles.
+    """
+    return tier.number == ANYWHERE if language.is_sqlite else tier.number != TITLE_IS
 
 
 def reads(tier: Tier, language: Language) -> ColumnElement[bool]:
@@ -184,13 +205,16 @@ def _has_words(asked: _Asked, language: Language) -> ColumnElement[bool]:
     return filters.is_among(_products(asked, language), one_by_one=False)
 
 
-def _match(asked: str) -> ColumnElement[bool]:
-    return literal_column("search_index", Text).op("MATCH", is_comparison=True)(literal(asked, Text))
+def _fts_of(asked: _Asked) -> TableClause:
+    return titles if asked.is_of_title else words
+
+
+def _match(fts: TableClause, asked: str) -> ColumnElement[bool]:
+    return literal_column(fts.name, Text).op("MATCH", is_comparison=True)(literal(asked, Text))
 
 
 def _fts(asked: _Asked) -> str:
-    said = " AND ".join(f"({' OR '.join(_fts_words(part.of) for part in clause)})" for clause in asked.clauses)
-    return f"title : ({said})" if asked.is_of_title else said
+    return " AND ".join(f"({' OR '.join(_fts_words(part.of) for part in clause)})" for clause in asked.clauses)
 
 
 def _fts_words(said: Words | Field) -> str:
