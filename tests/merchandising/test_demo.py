@@ -4,16 +4,21 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
+from headless.catalog.categories import queries as category_queries
+from headless.catalog.metafields import queries as metafield_queries
+from headless.catalog.models import collection_products, collections, products
 from headless.catalog.queries import Eye
 from headless.catalog.search import lists
 from headless.catalog.search.wishes import Wish
+from headless.catalog.translations import queries as translation_queries
 from headless.fulfillment import queries as fulfillment_queries
 from headless.inventory import queries as inventory_queries
-from headless.merchandising import demo, opening
-from headless.platform import pages
+from headless.merchandising import collecting, demo, opening
+from headless.platform import outbox, pages
 from headless.platform.db import Database
 from headless.platform.storage import Disk
 from headless.shop import queries as shop_queries
@@ -38,13 +43,46 @@ async def test_empty_database_becomes_the_demo_shop(database: Database, tmp_path
         shop = await shop_queries.shop(session)
         channel = await shop_queries.channel(session)
         products = (await lists.page(session, Wish(Eye(channel.id), "EUR"), pages.Window(limit=100))).slice
-        collections = await catalog_queries.collection_page(session, pages.Window())
+        shelves = await catalog_queries.collection_page(session, pages.Window())
         assert shop is not None
         assert (shop.name, channel.handle, channel.currency_code) == ("Fieldnotes Supply", "default", "EUR")
         assert len(products.rows) == 60
-        assert len(collections.rows) == 5
+        assert len(shelves.rows) == 6
         assert list(await inventory_queries.location_ids_by_handle(session)) == ["main", "outlet"]
     await assert_books_balance(database)
+
+
+async def test_demo_shop_shows_categories_materials_german_titles_and_a_collection_by_a_rule(
+    database: Database, tmp_path: Path
+) -> None:
+    await demo.seed(database, Disk(tmp_path), on_step=be_silent)
+    async with database.transaction() as session:
+        await outbox.number(session)
+    while await collecting.collect(database):
+        pass
+
+    async with database.reading() as session:
+        channel = await shop_queries.channel(session)
+        known = await catalog_queries.products_by_handle(session, ["stoneware-mug", "oak-chopping-board"])
+        mug = known["stoneware-mug"]
+        row = await catalog_queries.product(session, Eye(channel.id), handle="stoneware-mug")
+        (category,) = (await category_queries.categories_by_id(session, [row.category_id if row else mug])).values()
+        keys = await metafield_queries.filter_keys_by_owner(session, [mug])
+        german = await translation_queries.texts_by_owner(session, [mug], "product", ["de"])
+        (gifts,) = await session.scalars(select(collections.c.id).where(collections.c.handle == "gifts"))
+        members = list(
+            await session.scalars(
+                select(products.c.tags)
+                .join(collection_products, collection_products.c.product_id == products.c.id)
+                .where(collection_products.c.collection_id == gifts)
+            )
+        )
+
+    assert category.title == "Cups and mugs"
+    assert keys == {mug: {("details", "material"): ["ceramic"]}}
+    assert german == {mug: {"title": "Becher aus Steinzeug"}}
+    assert len(members) == 11
+    assert all("gift" in tags for tags in members)
 
 
 async def test_demo_shop_delivers_everywhere(database: Database, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
 from headless.inventory.ledger import Why
 from headless.inventory.service import Change
-from headless.merchandising import demo_images, opening, service
+from headless.merchandising import demo_extras, demo_images, opening, service
 from headless.merchandising.service import NewVariant
 from headless.platform.db import Database, Record, Session
 from headless.platform.storage import Storage
@@ -95,10 +95,14 @@ async def _fill(session: Session, book: Entry, channel: Record) -> None:
     for position, (handle, name) in enumerate((("main", "Main warehouse"), ("outlet", "Outlet store")), start=1):
         if handle not in places:
             places[handle] = await inventory.create_location(session, handle=handle, name=name, position=position)
+    categories = await demo_extras.add_categories(session, actor=ACTOR)
+    product_ids: dict[str, UUID] = {}
     members: defaultdict[str, list[UUID]] = defaultdict(list)
     stock: list[Change] = []
     for entry in book["products"]:
-        product_id, variant_ids = await _add_product(session, entry, channel)
+        category_id = categories.get(entry["product_type"])
+        product_id, variant_ids = await _add_product(session, entry, channel, category_id)
+        product_ids[entry["handle"]] = product_id
         for handle in entry["collections"]:
             members[handle].append(product_id)
         stock += [
@@ -110,10 +114,13 @@ async def _fill(session: Session, book: Entry, channel: Record) -> None:
     for collection in book["collections"]:
         collection_id = await catalog.create_collection(session, **collection)
         await catalog.add_to_collection(session, collection_id, members[collection["handle"]])
+    await demo_extras.add(session, book["products"], product_ids, actor=ACTOR)
     await inventory.change(session, stock, Why(reason="demo", actor=ACTOR))
 
 
-async def _add_product(session: Session, entry: Entry, channel: Record) -> tuple[UUID, list[UUID]]:
+async def _add_product(
+    session: Session, entry: Entry, channel: Record, category_id: UUID | None
+) -> tuple[UUID, list[UUID]]:
     images = [
         ImageDraft(url=f"{FOLDER}/{_picture(entry, nth)}", alt_text=image["alt"], width=SIDE, height=SIDE)
         for nth, image in enumerate(entry["images"], start=1)
@@ -129,6 +136,7 @@ async def _add_product(session: Session, entry: Entry, channel: Record) -> tuple
         seo_title=entry["seo_title"],
         seo_description=entry["seo_description"],
         options=[Option(option["name"], tuple(option["values"])) for option in entry["options"]],
+        category_id=category_id,
     )
     new_variants = [
         NewVariant(
