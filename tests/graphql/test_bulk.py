@@ -105,6 +105,23 @@ async def test_variant_is_known_by_id_by_options_and_by_sku(api: Api, shop: Shop
     ]
 
 
+async def test_weight_and_dimensions_are_set_in_any_unit_and_stay_when_they_are_not_sent(api: Api) -> None:
+    measures = {"weight": {"value": "1.5", "unit": "KILOGRAMS"}, "dimensions": {"length": "20", "unit": "CENTIMETERS"}}
+    tea = {"identifier": {"handle": "tea"}, "title": "Tea", "variants": [{"sku": "T", "price": "10", **measures}]}
+    document = """mutation($i: ProductSetInput!) { productSet(input: $i) { outcome userErrors { code field } product {
+      variants { nodes { weight(unit: GRAMS) { value } dimensions(unit: MILLIMETERS) { length width } } } } } }"""
+
+    kept = [{"weight": {"value": "1500"}, "dimensions": {"length": "200", "width": None}}]
+    made, again, changed = [await call(api, document, wanted) for wanted in (
+        tea,
+        tea | {"variants": [{"sku": "T", "price": "10"}]},
+        tea | {"variants": [{"sku": "T", "weight": None}]},
+    )]  # fmt: skip
+    assert [done["outcome"] for done in (made, again, changed)] == ["CREATED", "UNCHANGED", "UPDATED"]
+    assert made["product"]["variants"]["nodes"] == again["product"]["variants"]["nodes"] == kept
+    assert changed["product"]["variants"]["nodes"] == [kept[0] | {"weight": None}]
+
+
 @pytest.mark.parametrize(
     ("wanted", "code", "field"),
     [
@@ -119,6 +136,22 @@ async def test_variant_is_known_by_id_by_options_and_by_sku(api: Api, shop: Shop
         ({"identifier": {"handle": "shirt"}, "handle": "mug"}, "TAKEN", ["handle"]),
         ({"identifier": {"handle": "shirt"}, "title": None}, "INVALID_INPUT", ["title"]),
         ({"identifier": {"handle": "t"}, "title": "T", "variants": [{}]}, "INVALID_INPUT", ["variants", "0", "price"]),
+        (
+            {
+                "identifier": {"handle": "shirt"},
+                "variants": [size("S", weight={"value": "-1", "unit": "GRAMS"}), size("L")],
+            },
+            "INVALID_INPUT",
+            ["variants", "0", "weight", "value"],
+        ),
+        (
+            {
+                "identifier": {"handle": "shirt"},
+                "variants": [size("S", weight={"value": "1", "unit": "GRAMS"}, weightGrams=1), size("L")],
+            },
+            "INVALID_INPUT",
+            ["variants", "0", "weight"],
+        ),
         (
             {"identifier": {"handle": "shirt"}, "variants": [size("S"), size("L"), size("XL", sku="MUG")]},
             "TAKEN",

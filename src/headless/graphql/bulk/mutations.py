@@ -19,11 +19,18 @@ from headless.graphql.bulk.inputs import (
     ProductVariantsBulkCreateResult,
 )
 from headless.graphql.catalog.types import Product
-from headless.graphql.context import Context, Info, plain
+from headless.graphql.context import Context, Info, plain, sent
 from headless.graphql.declare import decoded, mutation
 from headless.graphql.errors import UserError, user_error
 from headless.graphql.products.inputs import ProductUpdateInput
-from headless.graphql.products.mutations import addresses, bounded, changed_columns, named_product_id, new_variants
+from headless.graphql.products.mutations import (
+    addresses,
+    bounded,
+    changed_columns,
+    measure_columns,
+    named_product_id,
+    new_variants,
+)
 from headless.merchandising import rows, set_lines, setting
 from headless.merchandising.rows import ProductRow
 from headless.merchandising.setting import Hand, ProductWish, SetProduct
@@ -43,7 +50,7 @@ class BulkMutations:
         metafields and translations that aren't named go, where such a list is sent at all.
         """
         context = info.context
-        wish = set_lines.wish_of(plain(input))
+        wish = set_lines.wish_of(_line(input))
         bounded(list(wish.variants or ()))
         channel = await context.channel()
         try:
@@ -118,6 +125,18 @@ class BulkMutations:
         ]
         product = cast("Product", await context.load(queries.products_by_id, product_id, eye))
         return ProductVariantsBulkCreatePayload(product=product, results=results, user_errors=_all_errors(refused))
+
+
+def _line(input: ProductSetInput) -> dict[str, Any]:
+    """What was sent, with weights and dimensions as they are kept, whatever unit they were given in."""
+    line: dict[str, Any] = plain(input)
+    for index, (variant, values) in enumerate(zip(sent(input.variants) or (), line.get("variants") or (), strict=True)):
+        if values.pop("weight", None) is not None and "weight_grams" in values:
+            message = "Send weight or weightGrams."
+            raise InvalidInput(message, field=("variants", index, "weight"))
+        values.pop("dimensions", None)
+        values.update(measure_columns(variant, index))
+    return line
 
 
 async def _put(context: Context, wish: ProductWish, channel: Record) -> SetProduct:

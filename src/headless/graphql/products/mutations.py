@@ -36,6 +36,7 @@ from headless.graphql.products.inputs import (
     ProductVariantsUpdateInput,
     ProductVariantsUpdatePayload,
     ProductVariantUpdateInput,
+    VariantTermsInput,
 )
 from headless.inventory import bundles
 from headless.merchandising import belongings, service, set_lines
@@ -283,6 +284,12 @@ def _terms(variant: ProductVariantInput | ProductVariantUpdateInput, index: int)
     columns = {name: cleared.get(name) if value is None else value for name, value in terms.items()}
     codes = given(tax_code=variant.tax_code, external_reference=variant.external_reference)
     columns |= {name: value or None for name, value in codes.items()}
+    return columns | measure_columns(variant, index)
+
+
+def measure_columns(variant: VariantTermsInput, index: int) -> dict[str, Any]:
+    """What a variant's row has of the weight and the dimensions that were sent."""
+    columns: dict[str, Any] = {}
     if variant.weight is not UNSET:
         columns |= weight_columns(variant.weight, "variants", index)
     if variant.dimensions is not UNSET:
