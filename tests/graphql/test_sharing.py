@@ -66,6 +66,7 @@ async def test_identical_subscriptions_are_executed_once(api: Api, shop: Shop) -
             assert len({orjson.dumps(event) for event in told}) == 1
 
         assert counters.executed - executed == 3
+        assert counters.delivered == 10 * (1 + 3)
     await api.nobody_listens()
     assert api.subscriptions.audiences == 0
 

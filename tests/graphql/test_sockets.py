@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import text
+from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from headless.accounts.rules import Permission
@@ -651,3 +652,21 @@ async def test_socket_that_comes_during_a_restart_is_sent_elsewhere(
         await api.connections.drain(0)
         async with api.socket() as socket:
             assert await socket.close_code() == 1012
+
+
+async def test_stream_that_ends_on_a_socket_that_is_gone_is_no_concern_of_others() -> None:
+    class Gone:
+        def __init__(self) -> None:
+            self.running: dict[str, object] = {}
+
+        async def send(self, _text: str) -> None:
+            raise WebSocketDisconnect(1006)
+
+    gone = Gone()
+    operation = sockets._Operation(gone, "1")  # type: ignore[arg-type]
+    gone.running["1"] = operation
+
+    operation.ended(None)
+
+    assert operation.task is None
+    assert gone.running == {}

@@ -9,7 +9,8 @@ from strawberry import UNSET
 from headless.catalog.kinds import MediaKind
 from headless.catalog.models import ProductStatus
 from headless.graphql.catalog.translations import TranslationInput
-from headless.graphql.catalog.types import Product, ProductVariant, SelectedOptionInput
+from headless.graphql.catalog.types import Product, ProductVariant
+from headless.graphql.catalog.values import SelectedOptionInput
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
 from headless.graphql.metafields.inputs import MetafieldInput

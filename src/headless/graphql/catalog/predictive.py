@@ -6,7 +6,9 @@ import strawberry
 
 from headless.catalog.search import suggestions
 from headless.graphql.catalog.filters import wish_of
-from headless.graphql.catalog.types import Collection, Product, prefetch
+from headless.graphql.catalog.lists import prefetch
+from headless.graphql.catalog.types import Product
+from headless.graphql.collections.types import Collection
 from headless.graphql.context import Info
 from headless.graphql.declare import PUBLIC, query
 from headless.platform.errors import BadUserInput

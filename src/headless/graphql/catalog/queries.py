@@ -9,14 +9,9 @@ from strawberry import UNSET
 from headless.catalog import queries
 from headless.catalog.queries import ProductSortKey
 from headless.graphql.catalog.filters import ProductFilter, wish_of
-from headless.graphql.catalog.types import (
-    Collection,
-    Product,
-    ProductConnection,
-    ProductVariant,
-    find_variant,
-    product_page,
-)
+from headless.graphql.catalog.lists import ProductConnection, product_page
+from headless.graphql.catalog.types import Product, ProductVariant, find_variant
+from headless.graphql.collections.types import Collection
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import PUBLIC, query
 from headless.graphql.media.types import shown

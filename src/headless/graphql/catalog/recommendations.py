@@ -6,7 +6,8 @@ import strawberry
 
 from headless.catalog import queries
 from headless.catalog.recommendations.queries import recommended
-from headless.graphql.catalog.types import Product, prefetch
+from headless.graphql.catalog.lists import prefetch
+from headless.graphql.catalog.types import Product
 from headless.graphql.context import Info
 from headless.graphql.declare import PUBLIC, query
 from headless.platform import ids

@@ -1,6 +1,6 @@
-"""How do products, variants and collections look in the API?"""
+"""How do products and variants look in the API?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,62 +15,35 @@ from headless.catalog.categories.queries import categories_by_id
 from headless.catalog.measures import LengthUnit, WeightUnit
 from headless.catalog.models import ProductStatus
 from headless.catalog.queries import ProductSortKey
-from headless.catalog.search import lists
-from headless.catalog.search.wishes import Wish
 from headless.catalog.translations import rules as translations
-from headless.graphql.catalog.filters import Facet, ProductFilter, facets_of, wish_of
 from headless.graphql.catalog.measures import Dimensions, Weight, dimensions, weight
 from headless.graphql.catalog.selling import is_for_sale, price_range_of, priced, stocked
-from headless.graphql.catalog.translations import prefetch_texts, text, texts, translations_of
+from headless.graphql.catalog.translations import text, texts, translations_of
+from headless.graphql.catalog.values import ProductOption, SelectedOption, SelectedOptionInput, Seo
 from headless.graphql.catalog.visibility import ProductVisibility, visibility_of
-from headless.graphql.collections.types import CollectionRuleSet, rule_set
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import field, id_of, view
 from headless.graphql.media.types import Media, first_picture, shown
 from headless.graphql.metafields.types import HasMetafields
 from headless.graphql.money import Money, PriceRange, amount, amount_or_none
 from headless.graphql.nodes import Node, finds
-from headless.graphql.pages import Connection, in_memory, selected_names
+from headless.graphql.pages import Connection, in_memory
 from headless.graphql.teamwork.comments import comments_on
 from headless.graphql.teamwork.histories import history_of
 from headless.graphql.teamwork.readiness import readiness_of_product
 from headless.inventory import queries as inventory_queries
 from headless.platform.db import Record
 from headless.platform.loaders import is_pending, then
-from headless.platform.pages import Window, window
-from headless.pricing import queries as pricing_queries
+from headless.platform.pages import window
 
 if TYPE_CHECKING:
     from headless.graphql.catalog.publications import ProductPublication
     from headless.graphql.categories.types import Category
+    from headless.graphql.collections.types import Collection
     from headless.graphql.inventory.types import InventoryLevel
 
 strawberry.enum(ProductStatus, description="Where a product stands.")
 strawberry.enum(ProductSortKey, description="What a list of products is sorted by.")
-
-
-@strawberry.type(description="What search engines show.")
-class Seo:
-    title: str | None
-    description: str | None
-
-
-@strawberry.type(description="A way in which a product's variants differ.")
-class ProductOption:
-    name: str
-    values: list[str]
-
-
-@strawberry.type(description="An option's value.")
-class SelectedOption:
-    name: str
-    value: str
-
-
-@strawberry.input(description="An option's value.")
-class SelectedOptionInput:
-    name: str
-    value: str
 
 
 @strawberry.type(description="A variant within a bundle.")
@@ -378,107 +351,13 @@ class Product(Node, HasMetafields):
     @field
     async def collections(
         self: models.Product, info: Info, first: int | None = UNSET, after: str | None = UNSET
-    ) -> Connection["Collection"]:
+    ) -> Connection[Annotated["Collection", strawberry.lazy("headless.graphql.collections.types")]]:
         """The collections that show it."""
         wanted = window(sent(first), sent(after), None, None)
         rows = await info.context.load(queries.collections_by_product, self.id) or []
         return cast("Connection[Collection]", in_memory(rows, wanted))
 
 
-@strawberry.type(description="A page of a list.")
-class ProductConnection(Connection[Product]):
-    wish: strawberry.Private[Wish]
-
-    @field
-    async def filters(self, info: Info) -> list[Facet]:
-        """What the list can be narrowed to; counted only when asked for."""
-        return await facets_of(info, self.wish)
-
-
-@view(models.Collection)
-class Collection(Node, HasMetafields):
-    """Products shown together."""
-
-    id: strawberry.ID = id_of("collection")
-    handle: str
-    version: int
-    updated_at: datetime
-    revisions = history_of("collection")
-    comments = comments_on("collection")
-    translations = translations_of("collection")
-
-    @field
-    def title(self: models.Collection, info: Info) -> str:
-        return cast("str", text(info.context, "collection", self, "title", self.title))
-
-    @field
-    def description(self: models.Collection, info: Info) -> str:
-        """The words of its description."""
-        return cast("str", text(info.context, "collection", self, "description", self.description))
-
-    @field
-    def description_html(self: models.Collection, info: Info) -> str:
-        return cast("str", text(info.context, "collection", self, "descriptionHtml", self.description_html))
-
-    @field(requires=Permission.READ_PRODUCTS)
-    async def external_reference(self: models.Collection, info: Info) -> str | None:
-        """What another system calls it."""
-        del info  # who may see it was asked before
-        return self.external_reference
-
-    @field(requires=Permission.READ_PRODUCTS)
-    async def rule_set(self: models.Collection, info: Info) -> CollectionRuleSet | None:
-        """What products that it holds have in common; null when people choose them."""
-        del info  # who may see it was asked before
-        return rule_set(self.rules)
-
-    @field
-    async def products(
-        self: models.Collection,
-        info: Info,
-        first: int | None = UNSET,
-        after: str | None = UNSET,
-        last: int | None = UNSET,
-        before: str | None = UNSET,
-        filters: list[ProductFilter] | None = UNSET,
-        sort_key: ProductSortKey | None = UNSET,
-        reverse: bool = False,
-    ) -> ProductConnection:
-        """Its visible products; without a sort key in the collection's own order."""
-        wanted = window(sent(first), sent(after), sent(last), sent(before))
-        wish = await wish_of(info, filters=sent(filters), collection_id=self.id)
-        return await product_page(info, wish, wanted, sort=sent(sort_key), is_reversed=reverse)
-
-
 @finds("variant", "ProductVariant")
 async def find_variant(info: Info, variant_id: UUID) -> Record | None:
     return cast("Record | None", await info.context.load(queries.variants_by_id, variant_id, await info.context.eye()))
-
-
-async def prefetch(info: Info, rows: Sequence[Record]) -> None:
-    """Read what a list's selection needs of its products in a few statements, before its fields ask one by one."""
-    selected = selected_names(info)
-    keys = [row.id for row in rows]
-    context = info.context
-    await prefetch_texts(context, "product", keys)
-    if selected & {"media", "featuredMedia", "image"}:
-        await context.loaders.fetch(queries.media_by_product, keys)
-    if selected & {"variants", "totalInventory"}:
-        found = await context.loaders.fetch(queries.variants_by_product, keys)
-        variants = [variant.id for key in keys for variant in found[key] or ()]
-        if selected & {"price", "compareAtPrice", "availableForSale"}:
-            channel = await context.channel()
-            await context.loaders.fetch(pricing_queries.prices_by_variant, variants, channel.id)
-        if selected & {"availableForSale", "quantityAvailable", "currentlyNotInStock", "totalInventory"}:
-            await context.loaders.fetch(inventory_queries.sellable_by_variant, variants)
-
-
-async def product_page(
-    info: Info, wish: Wish, wanted: Window, *, sort: ProductSortKey | None, is_reversed: bool
-) -> ProductConnection:
-    async with info.context.reading() as session:
-        found = await lists.page(
-            session, wish, wanted, sort=sort, is_reversed=is_reversed, memory=info.context.server.counted
-        )
-    await prefetch(info, found.slice.rows)
-    return ProductConnection(slice=found.slice, wish=found.wish)

@@ -12,7 +12,7 @@ from headless.accounts.rules import Permission
 from headless.catalog.categories import models, queries
 from headless.catalog.queries import ProductSortKey
 from headless.graphql.catalog.filters import ProductFilter, wish_of
-from headless.graphql.catalog.types import ProductConnection, product_page
+from headless.graphql.catalog.lists import ProductConnection, product_page
 from headless.graphql.context import Info, sent
 from headless.graphql.declare import field, id_of, view
 from headless.graphql.nodes import Node, finds

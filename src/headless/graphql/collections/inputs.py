@@ -4,7 +4,7 @@ import strawberry
 from strawberry import UNSET
 
 from headless.catalog.collections.rules import RuleColumn, RuleRelation
-from headless.graphql.catalog.types import Collection
+from headless.graphql.collections.types import Collection
 from headless.graphql.declare import errors, input_type, payload
 from headless.graphql.errors import UserError
 

@@ -11,7 +11,6 @@ from headless.catalog import queries
 from headless.catalog.collections import service
 from headless.catalog.collections.rules import Rule, RuleSet
 from headless.catalog.collections.service import CollectionDraft, Move
-from headless.graphql.catalog.types import Collection
 from headless.graphql.collections.inputs import (
     CollectionAddProductsInput,
     CollectionAddProductsPayload,
@@ -27,6 +26,7 @@ from headless.graphql.collections.inputs import (
     CollectionUpdateInput,
     CollectionUpdatePayload,
 )
+from headless.graphql.collections.types import Collection
 from headless.graphql.context import Info, given, sent
 from headless.graphql.declare import decoded, decoded_all, mutation
 from headless.platform.errors import InvalidInput

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -341,17 +341,22 @@ class _Operation:
 
     async def send(self, frame: Frame) -> None:
         """Tell the client of news, as a member of a feed."""
-        try:
-            await self._tell(frame)
-        except Exception as error:  # noqa: BLE001 - the feed has others to tell
-            self._fail(error)
+        self._socket.subscriptions.counters.delivered += 1
+        await self._guarded(self._tell(frame))
 
     def ended(self, error: Exception | None) -> None:
         """Nothing more will come from the feed."""
         self._leave()
         if error is None:
-            self.task = tasks.begin(self._complete())
+            self.task = tasks.begin(self._guarded(self._complete()))
         else:
+            self._fail(error)
+
+    async def _guarded(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Keep what goes wrong from the feed, which has others to tell."""
+        try:
+            await telling
+        except Exception as error:  # noqa: BLE001 - the edge of the operation
             self._fail(error)
 
     async def _run(self, prepared: Prepared, request: Request, caller: Caller) -> None:
