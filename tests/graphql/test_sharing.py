@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 from graphql import OperationDefinitionNode, get_operation_ast, parse, print_ast
 
 from headless.accounts.rules import Permission
+from headless.catalog import queries as catalog_queries
+from headless.catalog.queries import Eye
 from headless.graphql.live.streams import Happening
 from headless.graphql.server import resuming, sharing
 from headless.graphql.server.sharing import Audience, Audiences, Frame
 from headless.platform import ids
+from headless.platform.db import Record, Session
 from headless.pricing import service as pricing
 from headless.pricing.service import NewPrice
 from tests.builders import Shop, stock
@@ -156,6 +160,39 @@ async def test_present_state_is_never_from_before_it_was_asked_for(api: Api, sho
                 await stock(session, shop.main_id, {shop.mug: quantity})
             socket = await following(exits, api, STOCK, variables)
             assert (await socket.next("1"))["stockChanged"]["quantityAvailable"] == quantity
+
+
+async def test_who_comes_back_with_many_asks_once_with_them_whether_he_may(
+    api: Api, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Counter[tuple[frozenset[UUID], bool]]()
+    original = catalog_queries.variants_by_id
+
+    async def variants_by_id(session: Session, keys: Sequence[UUID], eye: Eye) -> Mapping[UUID, Record]:
+        looks[frozenset(keys), eye.sees_hidden] += 1
+        return await original(session, keys, eye)
+
+    monkeypatch.setattr(catalog_queries, "variants_by_id", variants_by_id)
+    staff = await api.token(Permission.READ_PRODUCTS)
+    hidden = {"ids": [of("variant", shop.secret)]}
+    document = "subscription($ids: [ID!]!) { stockChanged(variantIds: $ids) { quantityAvailable } }"
+    async with AsyncExitStack() as exits:
+        shopper, clerk = [await exits.enter_async_context(api.socket()) for _ in range(2)]
+        await shopper.init()
+        await clerk.init({"authToken": staff})
+        numbers = [str(number) for number in range(40)]
+        for number in numbers:
+            await shopper.subscribe(number, document, hidden)
+            await clerk.subscribe(number, document, hidden)
+        refused = [await shopper.receive() for _ in numbers]
+        told = [await clerk.receive() for _ in numbers]
+
+    assert {answer["id"] for answer in refused} == {answer["id"] for answer in told} == set(numbers)
+    assert {answer["payload"][0]["extensions"]["code"] for answer in refused} == {"NOT_FOUND"}
+    assert all(answer["payload"] == {"data": {"stockChanged": {"quantityAvailable": 7}}} for answer in told)
+    wanted = frozenset({shop.secret})
+    assert set(looks) == {(wanted, False), (wanted, True)}
+    assert max(looks.values()) < len(numbers) / 2
 
 
 async def test_many_who_come_at_once_each_get_the_state_and_every_change_since(api: Api, shop: Shop) -> None:

@@ -1,12 +1,12 @@
 """What does one operation know: who asks, through which channel, and how to read and write?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -31,12 +31,14 @@ from headless.platform.hub import Hub
 from headless.platform.idempotency import Claim
 from headless.platform.images import Studio
 from headless.platform.loaders import Batch, Loaders, is_pending, then
+from headless.platform.rounds import Rounds
 from headless.platform.storage import Storage
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 from headless.shop.rules import fallbacks
 from headless.teamwork.events import ChecklistItemChanged, ChecklistItemTicked, CommentAdded, CommentChanged
 
+T = TypeVar("T")
 WRITTEN = "The change was made, but the server is too busy to show it."
 
 COUNTLESS = frozenset(
@@ -64,6 +66,8 @@ class Server:
     channels: KnownChannels = field(default_factory=KnownChannels)
     counted: Memory = field(default_factory=lambda: Memory(besides=COUNTLESS))
     """What was counted of lists of products."""
+    rounds: Rounds = field(default_factory=Rounds)
+    """What many ask at one moment."""
 
     @property
     def terms(self) -> Terms:
@@ -128,8 +132,7 @@ class Context:
                 raise asyncio.CancelledError
             try:
                 if self._session is None:
-                    database = self.server.database
-                    opened = database.reading() if self._turns is None else _in_turn(database, self._turns)
+                    opened = self._read_session()
                     self._session = await opened.__aenter__()
                     self._opened = opened
                 with translated():
@@ -143,6 +146,25 @@ class Context:
                     )
                     raise Unavailable(f"{WRITTEN} {advice}") from None
                 raise
+
+    async def read_together(self, name: Hashable, read: Callable[[Session], Awaitable[T]]) -> T:
+        """What many ask for at one moment, read once for all of them, in a session that is nobody's own.
+
+        Whatever the answer depends on is in the name.
+        """
+        # Who waits for another session holds none himself: all could be held by those who wait.
+        await self.close()
+        opened = self._read_session()
+
+        async def work() -> T:
+            async with opened as session:
+                return await read(session)
+
+        return await self.server.rounds.ask(name, work)
+
+    def _read_session(self) -> AbstractAsyncContextManager[Session]:
+        database = self.server.database
+        return database.reading() if self._turns is None else _in_turn(database, self._turns)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

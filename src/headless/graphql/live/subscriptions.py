@@ -13,7 +13,8 @@ from headless.accounts.rules import Permission
 from headless.cart import events as cart_events
 from headless.cart import queries as cart_queries
 from headless.catalog import queries as catalog_queries
-from headless.graphql.context import Info, sent
+from headless.catalog.queries import Eye
+from headless.graphql.context import Context, Info, sent
 from headless.graphql.declare import PUBLIC, subscription
 from headless.graphql.live import topics as known_topics
 from headless.graphql.live.streams import Happening, Stream, about, logged, present, states
@@ -31,7 +32,8 @@ from headless.inventory import events as inventory_events
 from headless.inventory import queries as inventory_queries
 from headless.orders import events as order_events
 from headless.orders import queries as order_queries
-from headless.platform import ids
+from headless.platform import clock, ids
+from headless.platform.db import Session
 from headless.platform.errors import BadUserInput, NotFound
 from headless.platform.outbox import Entry, Interest, Place
 from headless.pricing import events as price_events
@@ -132,16 +134,23 @@ class Subscription:
 
 async def _variants(info: Info, stream: Stream, keys: list[UUID], after: str | None) -> AsyncGenerator[Happening, None]:
     place = _place(info, stream, after)
-    if place is None:
-        # One who resumes has seen them all, and is to hear of those that were hidden meanwhile.
-        eye = await info.context.eye()
-        async with info.context.reading() as session:
-            is_hidden = len(await catalog_queries.variants_by_id(session, keys, eye)) < len(keys)
-        if is_hidden:
-            raise NotFound
+    # One who resumes has seen them all, and is to hear of those that were hidden meanwhile.
+    if place is None and not await _are_visible(info.context, keys):
+        raise NotFound
     async with aclosing(states(info.context, stream, keys, place)) as happenings:
         async for happening in happenings:
             yield happening
+
+
+async def _are_visible(context: Context, keys: list[UUID]) -> bool:
+    """Whether the caller may see all of some variants; asked once for all who come back at the same moment."""
+    channel, sees_hidden = await context.channel(), context.actor.may(Permission.READ_PRODUCTS)
+
+    async def look(session: Session) -> bool:
+        eye = Eye(channel.id, sees_hidden=sees_hidden, at=clock.now())
+        return len(await catalog_queries.variants_by_id(session, keys, eye)) == len(keys)
+
+    return await context.read_together(("variants are visible", tuple(keys), channel.id, sees_hidden), look)
 
 
 async def _order(info: Info, stream: Stream, key: UUID, after: str | None) -> AsyncGenerator[Happening, None]:
