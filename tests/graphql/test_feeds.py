@@ -1,6 +1,7 @@
 """Is what happens shown once to all who follow the same, in order, and never older than what someone knows?"""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from headless.graphql.live.streams import Happening, Stream, Wants
+from headless.graphql.server import feeds
 from headless.graphql.server.feeds import Feed, Member
 from headless.graphql.server.sharing import Frame
 from headless.platform import clock, hub, ids
@@ -74,7 +76,13 @@ class Room:
         self.show = Showing()
         self.emptied = 0
         stream = Stream("bells", "Bell", RINGING)
-        self.feed = Feed(self.hub, Signer((b"secret",)), stream, self.show, coalesces=coalesces, emptied=self._emptied)
+        self.told_before_a_break: list[float] = []
+        self.feed = Feed(
+            *(self.hub, Signer((b"secret",)), stream, self.show),
+            coalesces=coalesces,
+            give_way=self._take_a_break,
+            emptied=self._emptied,
+        )
 
     def join(self, *, after: int = 0, wants: Wants | None = None) -> Member:
         return self.feed.join(after=after, wants=wants)
@@ -91,6 +99,10 @@ class Room:
             while self.feed._running is not None:
                 await asyncio.sleep(0)
 
+    async def _take_a_break(self, seconds: float) -> None:
+        self.told_before_a_break.append(seconds)
+        await asyncio.sleep(0)
+
     def _emptied(self) -> None:
         self.emptied += 1
 
@@ -104,7 +116,7 @@ def database_kind() -> str:
 @pytest.mark.parametrize("coalesces", [False, True])
 async def test_entry_is_shown_once_to_everyone_who_wants_it(database: Database, coalesces: bool) -> None:
     room = Room(database, coalesces=coalesces)
-    members = [await room.receiving() for _ in range(3 * hub.AT_ONCE)]
+    members = [await room.receiving() for _ in range(24)]
     _, late = await room.receiving(after=1)
     _, choosy = await room.receiving(wants=lambda entry: entry.key == OTHER)
     for told in (entry(1), entry(2, OTHER)):
@@ -115,6 +127,19 @@ async def test_entry_is_shown_once_to_everyone_who_wants_it(database: Database, 
     assert all(client.positions == [1, 2] for _, client in members)
     assert (late.positions, choosy.positions) == ([2], [2])
     assert (room.hub.counters.queued, room.hub.counters.cut) == (2 * len(members) + 2, 0)
+
+
+async def test_others_have_their_turn_while_many_are_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(database, coalesces=True)
+    seconds = itertools.count()
+    members = [await room.receiving() for _ in range(10)]
+    room.feed.put(entry(1))
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: next(seconds) * feeds.SLICE_SECONDS / 2)
+    await room.settled()
+
+    assert all(client.positions == [1] for _, client in members)
+    # Three look-ups of the time make more than a slice, after which it is looked up once more.
+    assert room.told_before_a_break == pytest.approx([1.5 * feeds.SLICE_SECONDS] * 3)
 
 
 async def test_state_that_changes_while_it_is_shown_is_shown_once_more(database: Database) -> None:

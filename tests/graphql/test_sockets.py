@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -566,6 +566,17 @@ async def test_queries_over_sockets_take_places_like_those_over_http(
             await socket.next("2")
         await socket.send({"id": "2", "type": "complete"})
         assert await socket.is_usable()
+
+
+async def test_whoever_tells_many_gives_way_to_requests_for_longer_than_to_nobody(api: Api) -> None:
+    engine = api.subscriptions._engine
+    for works in (True, False):
+        with engine.working() if works else nullcontext():
+            pause = asyncio.create_task(engine.give_way(PATIENCE))
+            for _ in range(2):
+                await asyncio.sleep(0)
+            assert pause.done() is not works
+            pause.cancel()
 
 
 async def test_consumer_of_a_log_that_is_too_slow_is_cut_and_counted(

@@ -143,6 +143,7 @@ class Place:
             self._feeds[name] = Feed(
                 *(self.server.hub, self.server.signer, stream, self.show),
                 coalesces=coalesces,
+                give_way=asyncio.sleep,
                 emptied=lambda: self._feeds.pop(name),
             )
         return self._feeds[name]

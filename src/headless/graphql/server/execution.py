@@ -37,6 +37,8 @@ KEYED = frozenset(
 """Mutations that can be given an idempotency key by header."""
 FINISH_SECONDS = 5.0
 """How long a process that ends waits for what it is still working on."""
+DEFERENCE = 2
+"""How many times as long as work that can wait requests have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Engine:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._documents: OrderedDict[str, _Known] = OrderedDict()
-        self._free = server.settings.max_concurrent_requests
+        self._most = server.settings.max_concurrent_requests
+        self._working = 0
         self._finishing: set[asyncio.Task[Answer]] = set()
 
     def prepare(self, request: Request) -> Prepared:
@@ -160,13 +163,20 @@ class Engine:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Take one of the process's places for requests; raises `Unavailable` when all are taken."""
-        if self._free <= 0:
+        if self._working >= self._most:
             raise Unavailable
-        self._free -= 1
+        self._working += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._working -= 1
+
+    async def give_way(self, seconds: float) -> None:
+        """Let others have their turn after so many seconds of work that can wait, longer while requests are answered.
+
+        A loop without work lets the threads of the database have theirs, too.
+        """
+        await asyncio.sleep(DEFERENCE * seconds if self._working else 0)
 
     async def execute_anyway(self, prepared: Prepared, request: Request, caller: Caller) -> Answer:
         """Execute to the end even if whoever asked goes away: a mutation doesn't stop halfway."""

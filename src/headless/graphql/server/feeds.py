@@ -11,10 +11,15 @@ from headless.graphql.live.streams import Happening, Stream, Wants, told
 from headless.graphql.server.sharing import Frame
 from headless.platform import tasks
 from headless.platform.crypto import Signer
-from headless.platform.hub import AT_ONCE, Backlog, Hub, TooSlow
+from headless.platform.hub import Backlog, Hub, TooSlow
 from headless.platform.outbox import Entry
 
+SLICE_SECONDS = 0.0003
+"""How long members are told before others have their turn: ten thousand mustn't hold up those who shop."""
+
 Show = Callable[[Happening], Awaitable[Frame]]
+GiveWay = Callable[[float], Awaitable[None]]
+"""Let others have their turn after so many seconds of telling."""
 
 
 class Receiver(Protocol):
@@ -147,7 +152,15 @@ class Feed:
     """What all of an audience follow who follow the same: an entry is shown once for all of them."""
 
     def __init__(
-        self, hub: Hub, signer: Signer, stream: Stream, show: Show, *, coalesces: bool, emptied: Callable[[], object]
+        self,
+        hub: Hub,
+        signer: Signer,
+        stream: Stream,
+        show: Show,
+        *,
+        coalesces: bool,
+        give_way: GiveWay,
+        emptied: Callable[[], object],
     ) -> None:
         self.interest = stream.interest
         self.coalesces = coalesces
@@ -156,6 +169,7 @@ class Feed:
         self._signer = signer
         self._stream = stream
         self._show = show
+        self._give_way = give_way
         self._emptied = emptied
         # In the order in which they came.
         self._members: dict[Member, None] = {}
@@ -229,10 +243,7 @@ class Feed:
             while self._backlog:
                 entry = self._backlog.take()
                 frame = await self._show(self.happening(entry))
-                for nth, member in enumerate(list(self._members), 1):
-                    member.put(entry, frame)
-                    if nth % AT_ONCE == 0:
-                        await asyncio.sleep(0)
+                await self._tell(entry, frame)
                 self._let_catch_up()
         except Exception as error:  # noqa: BLE001 - raised again in everyone who follows, or told to his receiver
             self._end(error)
@@ -240,6 +251,16 @@ class Feed:
             self._running = None
         if self._is_closed:
             self._end(None)
+
+    async def _tell(self, entry: Entry, frame: Frame) -> None:
+        time = asyncio.get_running_loop().time
+        began = time()
+        for member in list(self._members):
+            member.put(entry, frame)
+            spent = time() - began
+            if spent > SLICE_SECONDS:
+                await self._give_way(spent)
+                began = time()
 
     def _let_catch_up(self) -> None:
         """Between two entries nothing is being read: what is shown next isn't older than what anyone knows."""

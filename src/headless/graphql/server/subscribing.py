@@ -169,6 +169,7 @@ class Subscriptions:
             feed = self._feeds[name] = Feed(
                 *(server.hub, server.signer, stream, show),
                 coalesces=coalesces,
+                give_way=self._engine.give_way,
                 emptied=lambda: self._feeds.pop(name),
             )
         following.member = feed.join(after=after, wants=wants)
