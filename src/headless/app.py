@@ -142,7 +142,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
     routes: list[BaseRoute] = [
         Route("/", home),
         *(Route(path, graphql.respond, methods=["GET", "POST"]) for path in ("/graphql", "/graphql/")),
-        *(WebSocketRoute(path, sockets.serve) for path in ("/graphql", "/graphql/")),
+        *(WebSocketRoute(path, sockets) for path in ("/graphql", "/graphql/")),
         Route("/graphql/schema.graphql", schema),
         Route("/livez", live),
         Route("/readyz", ready),

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import structlog
 from graphql import OperationType
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from headless.accounts.rules import ANONYMOUS, Actor
@@ -60,8 +61,9 @@ class SocketEndpoint:
         self._connections = connections
         self._is_allowed_origin = is_allowed_origin
 
-    async def serve(self, websocket: WebSocket) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak the protocol until the socket ends."""
+        websocket = WebSocket(scope, receive, send)
         origin = websocket.headers.get("origin")
         own = f"{'https' if websocket.url.scheme == 'wss' else 'http'}://{websocket.headers.get('host', '')}"
         if origin is not None and origin != own and not self._is_allowed_origin(origin):
