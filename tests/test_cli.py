@@ -435,6 +435,11 @@ def test_seed_fills_an_empty_database_once(data_dir: Path) -> None:
         ),
         (0, "The shop has products already, or had: nothing was changed.\n", ""),
     ]
+    with closing(sqlite3.connect(data_dir / "headless.db")) as connection:
+        unnumbered, numbered, head = connection.execute(
+            "SELECT count(*) FILTER (WHERE position IS NULL), max(position), (SELECT position FROM log_head) FROM fact"
+        ).fetchone()
+    assert (unnumbered, numbered) == (0, head)
 
 
 def test_port_in_use_is_told_before_anything_is_touched(data_dir: Path) -> None:

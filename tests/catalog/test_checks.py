@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from headless.catalog import queries, service
 from headless.catalog import variants as variant_service
@@ -219,6 +219,7 @@ async def test_a_generated_catalog_grows_to_its_size_and_is_in_order(database: D
     assert await problems(database) == {}
     async with database.reading() as session:
         assert len((await session.execute(select(products.c.id))).all()) == 8
+        assert await session.scalar(select(func.count()).where(outbox.facts.c.position.is_(None))) == 0
 
 
 async def test_a_database_learns_how_much_there_is_while_a_catalog_is_generated(

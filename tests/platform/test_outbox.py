@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from headless.platform import clock, ids, outbox
 from headless.platform.db import Database, Session
-from headless.platform.errors import ResyncRequired
+from headless.platform.errors import ResyncRequired, Unavailable
 from headless.platform.outbox import Fact, Interest, Numberer
 from tests.builders import persistently, recording
 
@@ -177,6 +177,35 @@ async def test_numberer_numbers_what_is_committed_and_tells(database: Database) 
     numberer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await numberer
+
+
+async def test_numberer_of_a_process_that_ends_numbers_what_was_committed_in_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    await ring(database, Rang(ids.new()))
+    numberer = Numberer(database)
+
+    await numberer.finish()
+    assert await positions(database) == []
+    await ring(database, *(Rang(ids.new()) for _ in range(4)))
+    await numberer.finish()
+    assert await positions(database) == [1, 2, 3, 4, 5]
+
+
+async def test_numberer_that_gets_no_turn_at_the_end_leaves_it_to_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def be_busy(_session: Session) -> range:
+        raise Unavailable
+
+    numberer = Numberer(database)
+    await ring(database, Rang(ids.new()))
+    monkeypatch.setattr(outbox, "number", be_busy)
+
+    await numberer.finish()
+
+    assert await positions(database) == []
 
 
 async def forget(database: Database, *, before: datetime, most: int, limit: int = outbox.BATCH) -> int:

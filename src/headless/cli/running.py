@@ -129,11 +129,14 @@ async def check_schema(settings: Settings) -> None:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Database]:
     from headless.platform.db import Database
+    from headless.platform.outbox import Numberer
 
     await check_schema(settings)
     database = Database(settings.database, pool_size=2)
+    numberer = Numberer(database)
     try:
         yield database
+        await numberer.finish()
     finally:
         await database.close()
 

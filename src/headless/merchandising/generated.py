@@ -23,6 +23,7 @@ from headless.merchandising.service import MadeProduct, NewProduct, NewVariant
 from headless.platform import pages
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput
+from headless.platform.outbox import Numberer
 from headless.shop import queries as shop_queries
 
 ACTOR: Final = "generator"
@@ -86,11 +87,13 @@ async def grow(database: Database, total: int, *, on_progress: Callable[[Progres
         done = await _made(session)
     location_id = next(place.id for place in places.rows if place.is_active)
     before = tidied = done
+    numberer = Numberer(database)
     on_progress(Progress(done, total))
     while done < total:
         numbers = range(done + 1, min(done + CHUNK, total) + 1)
         async with database.transaction(patience=PATIENCE) as session:
             await _make(session, numbers, channel, location_id)
+        await numberer.finish()
         done = numbers[-1]
         on_progress(Progress(done, total))
         if done >= max(TIDIED_FROM, 2 * tidied) and done < total:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -15,7 +16,7 @@ from sqlmodel import Field, SQLModel
 from headless.platform import clock, columns, failpoints, ids, jobs
 from headless.platform.columns import any_of
 from headless.platform.db import Database, Session, before_commit
-from headless.platform.errors import ResyncRequired
+from headless.platform.errors import ResyncRequired, Unavailable
 
 BATCH = 1000
 POLL_SECONDS = 1.0
@@ -237,7 +238,9 @@ async def forget(session: Session, *, before: datetime, most: int, limit: int = 
 class Numberer:
     """Numbers what this process commits, one transaction at a time, and polls for what others left behind."""
 
-    def __init__(self, database: Database, *, tell: Callable[[int], None], announce: Announce | None = None) -> None:
+    def __init__(
+        self, database: Database, *, tell: Callable[[int], None] | None = None, announce: Announce | None = None
+    ) -> None:
         """`tell` hears the last position after each commit, `announce` before it, inside the transaction."""
         self._database = database
         self._tell = tell
@@ -249,6 +252,15 @@ class Numberer:
     async def run(self) -> None:
         """Number until cancelled."""
         await jobs.whenever(self._wake, self._number_all, poll_seconds=POLL_SECONDS, name="number_facts")
+
+    async def finish(self) -> None:
+        """Number what this process has committed, without waiting for a turn to `run`.
+
+        For a process that ends: who serves the shop next needn't do it first. A busy database leaves it to others.
+        """
+        if self._has_committed:
+            with suppress(Unavailable):
+                await self._number_all()
 
     def _committed(self) -> None:
         self._has_committed = True
@@ -267,7 +279,7 @@ class Numberer:
                     await self._announce(session, given[-1])
                 failpoints.reach("outbox.before_numbering_commit")
             failpoints.reach("outbox.after_numbering")
-            if given:
+            if given and self._tell is not None:
                 self._tell(given[-1])
             if len(given) < BATCH:
                 return
