@@ -16,7 +16,7 @@ from headless.cart import service as carts
 from headless.cart.models import cart_lines
 from headless.cart.models import carts as cart_table
 from headless.cart.rules import Address, Wanted
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.inventory import queries as inventory_queries
@@ -100,7 +100,7 @@ async def open_stall(database: Database) -> Stall:
                 channel=channel,
                 actor="bench",
             )
-            await catalog.publish(session, product_id, channel_id=channel.id)
+            await publishing.publish(session, product_id, channel_id=channel.id)
             variant_ids += made
         stocked = [Change(variant_id, location_id, "available", quantity=PLENTY) for variant_id in variant_ids]
         await inventory.change(session, stocked, Why("count", "bench"))

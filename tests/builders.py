@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from headless.cart import queries as cart_queries
 from headless.cart import service as cart
 from headless.cart.rules import Address, Wanted
+from headless.catalog import publishing
 from headless.catalog import service as catalog
 from headless.catalog import variants as catalog_variants
 from headless.catalog.rules import Option
@@ -174,7 +175,7 @@ async def make_product(
     await pricing.set_prices(session, channel_id, prices)
     await ledger.refresh_availability(session, [product_id])
     if is_published:
-        await catalog.publish(session, product_id, channel_id=channel_id, actor="tester")
+        await publishing.publish(session, product_id, channel_id=channel_id, actor="tester")
     return product_id, variant_ids
 
 

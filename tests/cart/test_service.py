@@ -12,7 +12,7 @@ from headless.cart.errors import DeliveryOptionUnavailable, TooManyLines
 from headless.cart.models import cart_lines, carts
 from headless.cart.rules import Address, Attributes, Line, Wanted
 from headless.cart.rules import Notice as CartWarning
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.inventory.errors import InvalidQuantity
 from headless.platform import clock
 from headless.platform.db import Database
@@ -235,7 +235,7 @@ async def test_line_keeps_the_price_it_showed_until_the_cart_changes(database: D
 async def test_line_of_an_unpublished_product_stays_without_an_offer(database: Database, shop: Shop) -> None:
     cart_id = await make(database, shop, {shop.mug: 1})
     async with database.transaction() as session:
-        await catalog.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
 
     await add(database, cart_id, Wanted(shop.voucher))
 

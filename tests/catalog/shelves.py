@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from headless.catalog import service
+from headless.catalog import publishing, service
 from headless.catalog import variants as variant_service
 from headless.catalog.queries import Eye
 from headless.catalog.rules import Option
@@ -60,7 +60,7 @@ async def put(session: Session, shop: Shop, item: Item) -> UUID:
     await pricing.set_prices(session, shop.channel_id, {variant_id: NewPrice(item.price) for variant_id in variant_ids})
     await ledger.refresh_availability(session, [product_id])
     if item.is_published:
-        await service.publish(session, product_id, channel_id=shop.channel_id)
+        await publishing.publish(session, product_id, channel_id=shop.channel_id)
     return product_id
 
 

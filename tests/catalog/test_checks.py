@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 
-from headless.catalog import queries, service
+from headless.catalog import publishing, queries, service
 from headless.catalog import variants as variant_service
 from headless.catalog.collections import service as collections
 from headless.catalog.collections.rules import Rule, RuleColumn, RuleRelation, RuleSet
@@ -178,9 +178,9 @@ async def _do(session: Session, shop: Shop, deed: tuple[str, int, str, int]) -> 
             change = Change(variants[-1].id, shop.main_id, "available", quantity=number)
             await inventory.change(session, [change], WHY)
         case "publish":
-            await service.publish(session, product_id, channel_id=shop.channel_id)
+            await publishing.publish(session, product_id, channel_id=shop.channel_id)
         case "unpublish":
-            await service.unpublish(session, product_id, channel_id=shop.channel_id)
+            await publishing.unpublish(session, product_id, channel_id=shop.channel_id)
         case "shrink":
             await deleting.delete_variants(session, product_id, [variants[number % len(variants)].id], actor="anna")
         case _:

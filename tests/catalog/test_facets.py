@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import delete, select
 
 from headless.cart.events import CartChanged
-from headless.catalog import service
+from headless.catalog import publishing, service
 from headless.catalog import variants as variant_service
 from headless.catalog.events import ProductUpdated
 from headless.catalog.search import facets, lists
@@ -40,7 +40,7 @@ async def stocked(database: Database, shop: Shop) -> Shop:
     """The small shop without its products, but with these."""
     for product in (shop.mug_product, shop.shirt_product, shop.voucher_product, shop.poster_product):
         async with database.transaction() as session:
-            await service.unpublish(session, product, channel_id=shop.channel_id)
+            await publishing.unpublish(session, product, channel_id=shop.channel_id)
     await fill(database, shop, *ITEMS)
     return shop
 
@@ -146,7 +146,7 @@ async def test_kept_counts_follow_publications_that_begin_and_end_by_themselves(
     item = (await fill(database, stocked, Item("Soon", "Acme", is_published=False)))["Soon"]
     at = clock.now()
     async with database.transaction() as session:
-        await service.publish(session, item, channel_id=stocked.channel_id, at=at + timedelta(hours=1))
+        await publishing.publish(session, item, channel_id=stocked.channel_id, at=at + timedelta(hours=1))
     sizes = []
     for hours in (0, 2):
         with time_machine.travel(at + timedelta(hours=hours), tick=False):

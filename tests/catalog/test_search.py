@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headless.catalog import service
+from headless.catalog import publishing, service
 from headless.catalog.queries import ProductSortKey
 from headless.catalog.search import index, lists
 from headless.catalog.search.models import documents
@@ -100,7 +100,7 @@ async def library(database: Database, shop: Shop) -> Shop:
     """The corpus, in a shop that sells nothing else."""
     for product in (shop.mug_product, shop.shirt_product, shop.voucher_product, shop.poster_product):
         async with database.transaction() as session:
-            await service.unpublish(session, product, channel_id=shop.channel_id)
+            await publishing.unpublish(session, product, channel_id=shop.channel_id)
     await fill(database, shop, *CORPUS)
     return shop
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from headless.catalog import listing, queries, service
+from headless.catalog import listing, publishing, queries, service
 from headless.catalog import variants as variant_service
 from headless.catalog.errors import OptionsTaken
 from headless.catalog.models import ProductStatus, listings, products
@@ -301,7 +301,7 @@ async def test_publishing_and_hiding_are_told_once(database: Database, shop: Sho
     fact = {"product_id": str(shop.secret_product), "channel_id": str(channel_id)}
 
     async with recording(database) as facts:
-        for step in (service.publish, service.publish, service.unpublish, service.unpublish):
+        for step in (publishing.publish, publishing.publish, publishing.unpublish, publishing.unpublish):
             async with database.transaction() as session:
                 await step(session, shop.secret_product, channel_id=channel_id)
 
@@ -317,7 +317,7 @@ async def test_archived_product_is_not_seen_and_can_not_be_published(database: D
     assert "Mug" not in await titles(database, shop)
     with pytest.raises(InvalidInput):
         async with database.transaction() as session:
-            await service.publish(session, shop.mug_product, channel_id=shop.channel_id)
+            await publishing.publish(session, shop.mug_product, channel_id=shop.channel_id)
 
 
 async def test_public_sees_only_what_is_published(database: Database, shop: Shop) -> None:

@@ -17,7 +17,7 @@ from headless.cart.errors import (
     PriceChanged,
 )
 from headless.cart.rules import Wanted
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.checkout import queries, service
 from headless.checkout.errors import CheckoutInProgress, CheckoutNotStarted
 from headless.checkout.models import checkouts
@@ -155,7 +155,7 @@ async def test_what_sold_out_meanwhile_is_refused_with_its_cart_line(database: D
 async def test_unpublished_product_stops_the_checkout(database: Database, shop: Shop) -> None:
     cart_id = await ready(database, shop, {shop.mug: 1, shop.voucher: 1})
     async with database.transaction() as session:
-        await catalog.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
 
     with pytest.raises(Refused) as caught:
         await start(database, cart_id)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from headless.accounts.rules import Permission
+from headless.catalog import publishing
 from headless.catalog import service as catalog
 from headless.catalog.service import ImageDraft
 from headless.platform import ids
@@ -194,7 +195,7 @@ async def test_hidden_product_exists_nowhere_for_shoppers_and_everywhere_for_sta
 async def test_product_that_is_hidden_later_leaves_carts_too(api: Api, shop: Shop) -> None:
     cart = await filled_cart(api, shop.mug)
     async with api.server.database.transaction() as session:
-        await catalog.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
     document = """query($id: ID!) { cart(id: $id) {
       totalQuantity lines { nodes { quantity variant { id } } } problems { code }
     } }"""

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from headless.accounts.rules import Permission
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.platform import ids
 from headless.settings import Settings
 from tests.builders import Shop, stock
@@ -100,7 +100,7 @@ async def test_variant_that_is_hidden_meanwhile_tells_nothing_more(api: Api, sho
         await socket.subscribe("1", STOCK, {"ids": [of("variant", shop.mug)]})
         await socket.next("1")
         async with api.server.database.transaction() as session:
-            await catalog.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
+            await publishing.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
             await stock(session, shop.main_id, {shop.mug: 3})
         event = (await socket.next("1"))["stockChanged"]
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from headless.catalog import publishing
 from headless.catalog import service as catalog
 from headless.catalog.collections import service as collections
 from headless.catalog.collections.service import CollectionDraft
@@ -76,7 +77,7 @@ async def test_what_is_bought_together_comes_first_then_what_is_most_alike(api: 
     assert await proposed(api, shop.mug_product, 1) == ["Voucher"]
 
     async with database.transaction() as session:
-        await catalog.unpublish(session, shop.voucher_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.voucher_product, channel_id=shop.channel_id)
     found = await proposed(api, shop.mug_product, 50)
     assert found[0] == "Shirt"
     assert not {"Voucher", "Mug"} & set(found)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from headless.accounts.rules import Permission
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.platform import clock, crypto, hub, ids, outbox
 from headless.platform.outbox import Place
 from headless.settings import Settings
@@ -187,7 +187,7 @@ async def test_what_was_hidden_meanwhile_is_told_to_be_hidden(api: Api, shop: Sh
     wanted = {"ids": [of("variant", shop.mug)]}
     (first,) = await snapshot(api, STOCK, wanted)
     async with api.server.database.transaction() as session:
-        await catalog.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.mug_product, channel_id=shop.channel_id)
     await count_stock(api, shop, (shop.mug, 1))
 
     (missed,) = await snapshot(api, STOCK, {**wanted, "after": first["cursor"]})

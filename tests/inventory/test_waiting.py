@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from headless.catalog import service as catalog
+from headless.catalog import publishing
 from headless.inventory import waiting
 from headless.inventory.errors import InStock
 from headless.inventory.models import stock_requests
@@ -115,12 +115,12 @@ async def test_nobody_is_sent_to_what_is_hidden(database: Database, shop: Shop) 
     await ask(database, shop.poster, "a@shop.test")
     await restock(database, shop, 1)
     async with database.transaction() as session:
-        await catalog.unpublish(session, shop.poster_product, channel_id=shop.channel_id)
+        await publishing.unpublish(session, shop.poster_product, channel_id=shop.channel_id)
 
     assert await waiting.serve_all(database) == 0
 
     async with database.transaction() as session:
-        await catalog.publish(session, shop.poster_product, channel_id=shop.channel_id)
+        await publishing.publish(session, shop.poster_product, channel_id=shop.channel_id)
     assert await waiting.serve_all(database) == 1
 
 

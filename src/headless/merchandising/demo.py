@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from headless.catalog import publishing
 from headless.catalog import service as catalog
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
@@ -154,5 +155,5 @@ async def _add_product(
         session, draft, new_variants, channel=channel, actor=ACTOR
     )
     await catalog.replace_media(session, product_id, images)
-    await catalog.publish(session, product_id, channel_id=channel.id)
+    await publishing.publish(session, product_id, channel_id=channel.id)
     return product_id, variant_ids

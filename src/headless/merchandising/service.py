@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from headless.catalog import history, publication
+from headless.catalog import history, publication, publishing
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog import variants as catalog_variants
@@ -190,7 +190,7 @@ async def _create_products(
     )
     shown = [product.id for index, (product, _variants) in made.items() if new[index].is_shown]
     if shown:
-        await catalog.show(session, shown, channel_id=channel.id)
+        await publishing.show(session, shown, channel_id=channel.id)
     return [outcomes[index] for index in range(len(new))]
 
 
@@ -253,7 +253,7 @@ async def publish(
     unmet = (await readiness.unmet_by_product(session, [product_id])).get(product_id)
     if unmet and not is_forced:
         raise readiness.incomplete(unmet, "id")
-    changed = await catalog.publish(session, product_id, channel_id=channel_id, at=at, until=until, actor=actor)
+    changed = await publishing.publish(session, product_id, channel_id=channel_id, at=at, until=until, actor=actor)
     await tell_watchers(session, {product_id: changed})
     if unmet:
         channel = await shop_queries.channel_by_id(session, channel_id)
@@ -267,7 +267,7 @@ async def publish(
 
 async def unpublish(session: Session, product_id: UUID, *, channel_id: UUID) -> None:
     """Hide a product in a channel; whoever watches its stock or prices hears of it."""
-    changed = await catalog.unpublish(session, product_id, channel_id=channel_id)
+    changed = await publishing.unpublish(session, product_id, channel_id=channel_id)
     await tell_watchers(session, {product_id: changed})
 
 
