@@ -97,19 +97,26 @@ class PlannedVariants:
 
 
 async def create_variants(
-    session: Session, product_id: UUID, drafts: Sequence[VariantDraft], *, actor: str
+    session: Session,
+    product_id: UUID,
+    drafts: Sequence[VariantDraft],
+    *,
+    actor: str,
+    options: Sequence[Option] | None = None,
 ) -> list[UUID]:
-    """Add variants at the end of a product; raises `NotFound`, `Taken`, `OptionsTaken`, `InvalidInput`."""
+    """Add variants at the end of a product; raises `NotFound`, `Taken`, `OptionsTaken`, `InvalidInput`.
+
+    With `options` they fit a product that has these instead of its own: whoever asks for that writes them next.
+    """
     current = await locked_product(session, product_id)
     existing = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
-    group = VariantGroup(product_id, options_of(current), drafts, existing)
+    group = VariantGroup(product_id, options_of(current) if options is None else tuple(options), drafts, existing)
     (planned,) = await plan_variants(session, [group], actor=actor)
     if isinstance(planned, Refusal):
         raise planned
     await write_variants(session, planned.rows)
-    grown = option_rows(planned.options)
-    if grown != current.options:
-        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    if options is None:
+        await _grow(session, current, planned.options)
     return planned.ids
 
 
@@ -179,11 +186,12 @@ async def update_variants(
     changes: Sequence[tuple[UUID, int, Mapping[str, Any]]],
     *,
     actor: str,
+    options: Sequence[Option] | None = None,
 ) -> None:
-    """Change variants `(id, expected version, columns)` of one product, all or none."""
+    """Change variants `(id, expected version, columns)` of one product, all or none; `options` as in creating them."""
     current = await locked_product(session, product_id)
     known = {row.id: row for row in (await queries.variants_by_product(session, [product_id])).get(product_id, [])}
-    options, at = options_of(current), clock.now()
+    fitting, at = options_of(current) if options is None else options, clock.now()
     codes = [(name, values[name]) for _id, _version, values in changes for name in CODES if values.get(name)]
     taken = await queries.taken_codes(session, codes)
     _check_codes([(values, variant_id) for variant_id, _version, values in changes], taken)
@@ -198,7 +206,7 @@ async def update_variants(
         _check_terms(written, index)
         if "selected_options" in written:
             try:
-                selected = rules.checked_selection(options, written["selected_options"])
+                selected = rules.checked_selection(fitting, written["selected_options"])
             except InvalidInput as refusal:
                 raise refusal.at("variants", index, *(refusal.field or ())) from None
             selections.append(selected)
@@ -219,11 +227,17 @@ async def update_variants(
             row = (await session.execute(select(variants).where(variants.c.id == variant_id))).one()
             raise (await revisions.stale(session, "variant", row, expected)).at("variants", index, "expectedVersion")
         history.record_variant(session, row, written, actor=actor)
-    grown = option_rows(rules.with_values(options, selections))
-    if grown != current.options:
-        await session.execute(update(products).where(products.c.id == product_id).values(options=grown))
+    if options is None:
+        await _grow(session, current, rules.with_values(fitting, selections))
     search.touch(session, [product_id])
     outbox.record(session, ProductUpdated(product_id))
+
+
+async def _grow(session: Session, product: Record, options: Sequence[Option]) -> None:
+    """Give a product's options the values that its variants brought along."""
+    grown = option_rows(options)
+    if grown != product.options:
+        await session.execute(update(products).where(products.c.id == product.id).values(options=grown))
 
 
 def _check_terms(values: Mapping[str, Any], index: int) -> None:

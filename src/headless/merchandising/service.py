@@ -16,6 +16,7 @@ from headless.catalog import service as catalog
 from headless.catalog import variants as catalog_variants
 from headless.catalog.events import ProductUpdated
 from headless.catalog.models import ProductStatus
+from headless.catalog.rules import Option
 from headless.catalog.service import ImageDraft, PlannedProduct, ProductDraft, option_rows
 from headless.catalog.variants import PlannedVariants, VariantDraft, VariantGroup
 from headless.inventory import ledger
@@ -204,11 +205,22 @@ def _with_default(wish: NewProduct) -> Sequence[NewVariant]:
 
 
 async def create_variants(
-    session: Session, product_id: UUID, new_variants: Sequence[NewVariant], *, channel: Record, actor: str
+    session: Session,
+    product_id: UUID,
+    new_variants: Sequence[NewVariant],
+    *,
+    channel: Record,
+    actor: str,
+    options: Sequence[Option] | None = None,
 ) -> list[UUID]:
-    """Add variants with prices in one channel at the end of a product; raises what `create_product` does."""
+    """Add variants with prices in one channel at the end of a product; raises what `create_product` does.
+
+    With `options` they are for a product that is about to have these instead of its own.
+    """
     prices = _prices(new_variants, channel)
-    variant_ids = await catalog_variants.create_variants(session, product_id, new_variants, actor=actor)
+    variant_ids = await catalog_variants.create_variants(
+        session, product_id, new_variants, actor=actor, options=options
+    )
     await _price_and_tell(session, list(zip(variant_ids, new_variants, prices, strict=True)), channel=channel)
     if variant_ids:
         outbox.record(session, ProductUpdated(product_id))
@@ -216,16 +228,23 @@ async def create_variants(
 
 
 async def update_variants(
-    session: Session, product_id: UUID, changes: Sequence[VariantChange], *, channel: Record, actor: str
+    session: Session,
+    product_id: UUID,
+    changes: Sequence[VariantChange],
+    *,
+    channel: Record,
+    actor: str,
+    options: Sequence[Option] | None = None,
 ) -> None:
     """Change variants of one product and their prices in one channel, all or none.
 
+    With `options` they are for a product that is about to have these instead of its own.
     Raises `NotFound`, `StaleObject`, `Taken`, `OptionsTaken`, `InvalidInput` or `Refused` with several.
     """
     variant_ids = [change.id for change in changes]
     before = await inventory_queries.sellable_by_variant(session, variant_ids)
     wished = [(change.id, change.expected_version, change.columns) for change in changes]
-    await catalog_variants.update_variants(session, product_id, wished, actor=actor)
+    await catalog_variants.update_variants(session, product_id, wished, actor=actor, options=options)
     await _reprice(session, product_id, changes, channel)
     if any({"is_tracked", "backorder_limit"} & change.columns.keys() for change in changes):
         owing = [change.id for change in changes if change.columns.get("backorder_limit")]

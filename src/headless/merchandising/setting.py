@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,14 +12,14 @@ from headless.catalog import gallery, rules
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
 from headless.catalog.gallery import Addresses
-from headless.catalog.rules import Option, Selected
+from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
-from headless.merchandising import amounts, belongings, deleting, service
+from headless.merchandising import belongings, deleting, service, set_variants
 from headless.merchandising.belongings import Belongings
-from headless.merchandising.service import UNSET, NewVariant, Unset, VariantChange
+from headless.merchandising.service import NewVariant, Unset
+from headless.merchandising.set_variants import WishedVariant
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused
-from headless.pricing import queries as pricing_queries
 from headless.teamwork import revisions
 
 
@@ -39,21 +38,6 @@ class Identifier:
     id: UUID | None = None
     handle: str | None = None
     external_reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WishedVariant:
-    """A variant as it is to be; what isn't named stays, or is as in a new one."""
-
-    id: UUID | None = None
-    selected_options: Selected | None = None
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    price: Decimal | Unset = UNSET
-    compare_at_price: Decimal | Unset | None = UNSET
-
-    @property
-    def sku(self) -> str | None:
-        return self.columns.get("sku")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +137,25 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, hand: H
     if wish.expected_version is not None and current.version != wish.expected_version:
         raise await revisions.stale(session, "product", current, wish.expected_version)
     columns = _different(current, wish.columns)
-    options = wish.columns.get("options", catalog.options_of(current))
+    now = catalog.options_of(current)
+    options = rules.checked_options(wish.columns["options"]) if "options" in wish.columns else now
+    other = options if {option.name for option in options} != {option.name for option in now} else None
     has_changed = False
-    if wish.variants is not None:
+    if wish.variants is not None or other is not None:
         known = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
-        pairs, new = _matched(options, known, wish.variants)
+        wished = set_variants.staying(now, options, known) if wish.variants is None else wish.variants
+        pairs, new = set_variants.matched(now, options, known, wished)
         gone = [row.id for row in known if row.id not in pairs]
         if pairs:  # first, so that what comes can have their codes
             await _delete(session, product_id, gone, actor=actor)
-        changes = await _changes(session, known, pairs, channel)
-        with _counting(_places(wish.variants, [pairs[change.id] for change in changes])):
+        changes = await set_variants.changes(session, options, known, pairs, channel)
+        with _counting(_places(wished, [pairs[change.id] for change in changes])):
             if changes:
-                await service.update_variants(session, product_id, changes, channel=channel, actor=actor)
-        with _counting(_places(wish.variants, new)):
+                await service.update_variants(session, product_id, changes, channel=channel, actor=actor, options=other)
+        with _counting(_places(wished, new)):
             if new:
                 made = [_new_variant(each, nth) for nth, each in enumerate(new)]
-                await service.create_variants(session, product_id, made, channel=channel, actor=actor)
+                await service.create_variants(session, product_id, made, channel=channel, actor=actor, options=other)
         if not pairs:  # last, since a product is never without variants
             await _delete(session, product_id, gone, actor=actor)
         has_changed = bool(changes or new or gone)
@@ -219,89 +206,9 @@ async def _different_options(session: Session, product_id: UUID, options: Sequen
     """The options as they are to be, with the values that variants have, when they differ from how they are."""
     now = await catalog.locked_product(session, product_id)
     variants = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
-    names = {option.name.strip() for option in options}
-    chosen = [
-        tuple((each["name"], each["value"]) for each in row.selected_options if each["name"] in names)
-        for row in variants
-    ]
-    wanted = rules.with_values(rules.checked_options(options), chosen)
+    chosen = [tuple((each["name"], each["value"]) for each in row.selected_options) for row in variants]
+    wanted = rules.with_values(options, chosen)
     return {"options": wanted} if catalog.option_rows(wanted) != now.options else {}
-
-
-def _matched(
-    options: Sequence[Option], known: Sequence[Record], wished: Sequence[WishedVariant]
-) -> tuple[dict[UUID, WishedVariant], list[WishedVariant]]:
-    """Pair known variants with wished ones: by id, by option values, by SKU; the others are new."""
-    pairs = _named(known, wished)
-    by_key = {row.options_key: row.id for row in known if row.id not in pairs}
-    rest: list[WishedVariant] = []
-    for index, each in enumerate(wished):
-        if each.id is not None:
-            continue
-        try:
-            key = rules.options_key(rules.checked_selection(options, each.selected_options or ()))
-        except InvalidInput as refusal:
-            raise refusal.at("variants", index, *(refusal.field or ())) from None
-        if key in by_key:
-            pairs[by_key.pop(key)] = each
-        else:
-            rest.append(each)
-    by_sku = {row.sku: row.id for row in known if row.sku and row.id not in pairs}
-    pairs |= {by_sku.pop(each.sku): each for each in rest if each.sku in by_sku}
-    paired = {id(each) for each in pairs.values()}
-    return pairs, [each for each in rest if id(each) not in paired]
-
-
-def _named(known: Sequence[Record], wished: Sequence[WishedVariant]) -> dict[UUID, WishedVariant]:
-    ids = {row.id for row in known}
-    pairs: dict[UUID, WishedVariant] = {}
-    for index, each in enumerate(wished):
-        if each.id is None:
-            continue
-        if each.id not in ids:
-            raise NotFound(field=("variants", index, "id"))
-        if each.id in pairs:
-            message = "This variant stands here twice."
-            raise InvalidInput(message, field=("variants", index, "id"))
-        pairs[each.id] = each
-    return pairs
-
-
-async def _changes(
-    session: Session, known: Sequence[Record], pairs: Mapping[UUID, WishedVariant], channel: Record
-) -> list[VariantChange]:
-    prices = await pricing_queries.prices_by_variant(session, list(pairs), channel.id)
-    changes: list[VariantChange] = []
-    for row in known:
-        wish = pairs.get(row.id)
-        if wish is None:
-            continue
-        columns = {name: value for name, value in wish.columns.items() if getattr(row, name) != value}
-        chosen = {each["name"]: each["value"] for each in row.selected_options}
-        given = {name.strip(): value.strip() for name, value in wish.selected_options or ()}
-        if wish.selected_options is not None and given != chosen:
-            columns["selected_options"] = wish.selected_options
-        price, compare_at = _new_prices(wish, prices.get(row.id), channel.currency_code)
-        if columns or price is not UNSET or compare_at is not UNSET:
-            changes.append(VariantChange(row.id, row.version, columns, price=price, compare_at_price=compare_at))
-    return changes
-
-
-def _new_prices(
-    wish: WishedVariant, now: Record | None, currency: str
-) -> tuple[Decimal | Unset, Decimal | Unset | None]:
-    """The wished prices that differ from those of now."""
-    price, compare_at = wish.price, wish.compare_at_price
-    if now is not None and not isinstance(price, Unset) and amounts.is_amount(price, now.amount, currency):
-        price = UNSET
-    if now is not None and not isinstance(compare_at, Unset):
-        is_same = (
-            now.compare_at_amount is None
-            if compare_at is None
-            else amounts.is_amount(compare_at, now.compare_at_amount, currency)
-        )
-        compare_at = UNSET if is_same else compare_at
-    return price, compare_at
 
 
 def _places(sent: Sequence[WishedVariant], some: Sequence[WishedVariant]) -> list[int]:
