@@ -14,6 +14,7 @@ from headless.catalog.errors import TooManyMedia
 from headless.catalog.kinds import MediaKind, MediaStatus
 from headless.catalog.models import media
 from headless.catalog.models import uploads as upload_table
+from headless.catalog.models import variants as variant_table
 from headless.platform import clock, ids
 from headless.platform.columns import any_of
 from headless.platform.db import Record, Session
@@ -23,6 +24,7 @@ from headless.teamwork.rules import Change
 
 MOST_MEDIA: Final = 250
 LONGEST_ALT: Final = 512
+_NO_VIDEO: Final = "A variant shows a picture, not a video."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,14 @@ class MediaWish:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureName:
+    """Which of a product's pictures is meant, by its id or its address."""
+
+    id: UUID | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Addresses:
     """What addresses of pictures mean. Those below `media_url`, such as `https://shop.example/media/`, are the shop's.
 
@@ -59,6 +69,11 @@ class Addresses:
     media_url: str = ""
     fetches: bool = False
     links: bool = False
+
+    def are_of(self, row: Record, url: str) -> bool:
+        """Whether something that is shown is what lies at an address."""
+        address = url.strip()
+        return not {address, address.removeprefix(self.media_url)}.isdisjoint((row.url, row.file))
 
 
 async def add(
@@ -172,9 +187,8 @@ def _matched(before: Sequence[Record], wishes: Sequence[MediaWish], addresses: A
     for index, wish in enumerate(wishes):
         if wish.url is None or wish.upload_id is not None:
             continue
-        own = wish.url.strip().removeprefix(addresses.media_url)
         for row in left.values():
-            if own in {row.url, row.file} and wish.kind in {None, row.kind}:
+            if addresses.are_of(row, wish.url) and wish.kind in {None, row.kind}:
                 known[index] = left.pop(row.id)
                 break
     return known
@@ -214,8 +228,43 @@ async def check_pictures(session: Session, product_id: UUID, picture_ids: Mappin
         if row is None:
             raise NotFound(field=("variants", index, "mediaId"))
         if row.kind != MediaKind.IMAGE:
-            message = "A variant shows a picture, not a video."
-            raise InvalidInput(message, field=("variants", index, "mediaId"))
+            raise InvalidInput(_NO_VIDEO, field=("variants", index, "mediaId"))
+
+
+async def named_pictures(
+    session: Session, product_id: UUID, names: Mapping[int, PictureName], *, addresses: Addresses
+) -> dict[int, UUID]:
+    """Find pictures of a product that the caller has locked, by the index of the variant that is to show them.
+
+    Raises `NotFound` or `InvalidInput`.
+    """
+    if not names:
+        return {}
+    shown = (await queries.media_by_product(session, [product_id])).get(product_id, [])
+    found: dict[int, UUID] = {}
+    for index, name in names.items():
+        if (name.id is None) == (name.url is None):
+            raise InvalidInput("Name the picture by its id or its url.", field=("variants", index, "media"))
+        meant = [row for row in shown if row.id == name.id or (name.url and addresses.are_of(row, name.url))]
+        if not meant:
+            message = "The product doesn't show this picture. Name one of its media, or send it in `media`, too."
+            raise NotFound(message, field=("variants", index, "media", "url" if name.id is None else "id"))
+        pictures = [row.id for row in meant if row.kind == MediaKind.IMAGE]
+        if not pictures:
+            raise InvalidInput(_NO_VIDEO, field=("variants", index, "media"))
+        found[index] = pictures[0]
+    return found
+
+
+async def show_first(session: Session, picture_ids: Mapping[UUID, UUID]) -> None:
+    """Have variants that this transaction has made show pictures: they are still in their first version."""
+    if picture_ids:
+        await session.execute(
+            update(variant_table)
+            .where(variant_table.c.id == bindparam("variant_id"))
+            .values(image_id=bindparam("picture_id")),
+            [{"variant_id": variant_id, "picture_id": picture_id} for variant_id, picture_id in picture_ids.items()],
+        )
 
 
 async def _take_away(session: Session, product_id: UUID, rows: Sequence[Record], *, actor: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from headless.catalog import publication
 from headless.catalog import queries as catalog_queries
+from headless.catalog.categories import queries as category_queries
 from headless.catalog.kinds import is_foreign
 from headless.catalog.metafields import queries as metafield_queries
 from headless.catalog.metafields import rules as metafield_rules
@@ -46,6 +47,7 @@ class Found:
     media: Sequence[Record]
     metafields: Sequence[Record]
     translations: Sequence[Record]
+    category: Record | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ async def _page(session: Session, terms: Terms, *, after: str | None, query: str
     media = await catalog_queries.media_by_product(session, ids)
     metafields = await metafield_queries.metafields_by_owner(session, ids, True)  # noqa: FBT003 - a loader's key
     translations = await translation_queries.all_by_product(session, found.rows)
+    category_ids = {row.category_id for row in found.rows if row.category_id is not None}
+    categories = await category_queries.categories_by_id(session, sorted(category_ids))
     variant_ids = [row.id for per in variants.values() for row in per]
     prices = await pricing_queries.prices_by_variant(session, variant_ids, terms.channel.id)
     stocks = await inventory_queries.stocks_by_variant(session, variant_ids)
@@ -119,7 +123,7 @@ async def _page(session: Session, terms: Terms, *, after: str | None, query: str
         if priced:
             pairs = [(variant, prices[variant.id]) for variant in priced]
             of_it = (media.get(row.id, ()), metafields.get(row.id, ()), translations.get(row.id, ()))
-            kept.append(Found(row, pairs, *of_it))
+            kept.append(Found(row, pairs, *of_it, category=categories.get(row.category_id)))
             written.append(_product(row, priced, media.get(row.id, []), prices, stocks, terms))
     return Page(written, kept, len(found.rows), left_out, found.cursors[-1] if found.has_next else None)
 
@@ -219,6 +223,10 @@ def as_lines(page: Page, terms: Terms) -> str:
 
 def _line(found: Found, terms: Terms) -> dict[str, Any]:
     row, currency = found.product, terms.channel.currency_code
+    addresses = {
+        picture.id: picture.url if is_foreign(picture.url) else f"{terms.media_url}{picture.url}"
+        for picture in found.media
+    }
     return {
         "identifier": {"handle": row.handle},
         "title": row.title,
@@ -230,16 +238,17 @@ def _line(found: Found, terms: Terms) -> dict[str, Any]:
         "seo": {"title": row.seo_title, "description": row.seo_description},
         "options": row.options,
         "externalReference": row.external_reference,
-        "variants": [_variant_line(variant, price, currency) for variant, price in found.variants],
-        "media": [_media_line(picture, terms) for picture in found.media],
+        "category": None if found.category is None else {"handle": found.category.handle},
+        "variants": [_variant_line(variant, price, currency, addresses) for variant, price in found.variants],
+        "media": [_media_line(picture, addresses[picture.id]) for picture in found.media],
         "metafields": [_metafield_line(metafield) for metafield in found.metafields],
         "translations": [{"locale": text.locale, "key": text.key, "value": text.value} for text in found.translations],
     }
 
 
-def _media_line(row: Record, terms: Terms) -> dict[str, Any]:
+def _media_line(row: Record, url: str) -> dict[str, Any]:
     return {
-        "url": row.url if is_foreign(row.url) else f"{terms.media_url}{row.url}",
+        "url": url,
         "altText": row.alt_text,
         "kind": row.kind,
     }
@@ -255,8 +264,8 @@ def _metafield_line(row: Record) -> dict[str, Any]:
     }
 
 
-def _variant_line(row: Record, price: Record, currency: str) -> dict[str, Any]:
-    compare_at = price.compare_at_amount
+def _variant_line(row: Record, price: Record, currency: str, addresses: Mapping[UUID, str]) -> dict[str, Any]:
+    compare_at, picture = price.compare_at_amount, addresses.get(row.image_id)
     return {
         "sku": row.sku,
         "barcode": row.barcode,
@@ -275,4 +284,5 @@ def _variant_line(row: Record, price: Record, currency: str) -> dict[str, Any]:
         "expectedAt": None if row.expected_at is None else row.expected_at.isoformat(),
         "maxPerOrder": row.max_per_order,
         "maxPerCustomer": row.max_per_customer,
+        "media": None if picture is None else {"url": picture},
     }

@@ -10,7 +10,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from headless.catalog.gallery import MediaWish
+from headless.catalog.categories.service import CategoryName
+from headless.catalog.gallery import MediaWish, PictureName
 from headless.catalog.kinds import MediaKind
 from headless.catalog.metafields.service import Value
 from headless.catalog.models import ProductStatus
@@ -61,6 +62,29 @@ class SeoLine(_Line):
     description: str | None = None
 
 
+class CategoryLine(_Line):
+    id: str | None = None
+    handle: str | None = None
+    external_reference: str | None = None
+
+    def name(self) -> CategoryName:
+        return CategoryName(
+            None if self.id is None else _decoded("category", self.id, "category", "id"),
+            self.handle,
+            self.external_reference,
+        )
+
+
+class PictureLine(_Line):
+    id: str | None = None
+    url: str | None = None
+
+    def name(self, index: int) -> PictureName:
+        return PictureName(
+            None if self.id is None else _decoded("media", self.id, "variants", index, "media", "id"), self.url
+        )
+
+
 class VariantLine(_Line):
     id: str | None = None
     sku: str | None = None
@@ -80,6 +104,7 @@ class VariantLine(_Line):
     expected_at: datetime | None = None
     max_per_order: int | None = Field(default=None, ge=LEAST_NUMBER, le=MOST_NUMBER)
     max_per_customer: int | None = Field(default=None, ge=LEAST_NUMBER, le=MOST_NUMBER)
+    media: PictureLine | None = None
 
     def wish(self, index: int) -> WishedVariant:
         columns = self.given(*MEASURES, "expected_at", "max_per_order", "max_per_customer")
@@ -103,6 +128,11 @@ class VariantLine(_Line):
             columns=columns,
             price=UNSET if self.price is None else self.price,
             compare_at_price=self.compare_at_price if "compare_at_price" in self.model_fields_set else UNSET,
+            picture=UNSET
+            if "media" not in self.model_fields_set
+            else None
+            if self.media is None
+            else self.media.name(index),
         )
 
 
@@ -175,6 +205,7 @@ class ProductLine(BelongingsLine):
     seo: SeoLine | None = None
     options: list[OptionLine] | None = None
     external_reference: str | None = None
+    category: CategoryLine | None = None
     variants: list[VariantLine] | None = None
 
     def wish(self) -> ProductWish:
@@ -204,6 +235,11 @@ class ProductLine(BelongingsLine):
                 named.external_reference,
             ),
             columns=columns,
+            category=UNSET
+            if "category" not in self.model_fields_set
+            else None
+            if self.category is None
+            else self.category.name(),
             variants=None
             if self.variants is None
             else [variant.wish(index) for index, variant in enumerate(self.variants)],

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from headless.catalog import rules
+from headless.catalog import gallery, rules
 from headless.catalog.errors import OptionsTaken
+from headless.catalog.gallery import Addresses, PictureName
 from headless.catalog.rules import Option, Selected
 from headless.merchandising import amounts
 from headless.merchandising.service import UNSET, Unset, VariantChange
@@ -29,10 +30,45 @@ class WishedVariant:
     columns: Mapping[str, Any] = field(default_factory=dict)
     price: Decimal | Unset = UNSET
     compare_at_price: Decimal | Unset | None = UNSET
+    picture: PictureName | Unset | None = UNSET
+    """Its own picture, one of its product's."""
 
     @property
     def sku(self) -> str | None:
         return self.columns.get("sku")
+
+
+async def with_pictures(
+    session: Session, product_id: UUID, wished: Sequence[WishedVariant], *, addresses: Addresses
+) -> list[WishedVariant]:
+    """The same variants, each with the picture that it names of those that the product shows now.
+
+    Raises `NotFound` or `InvalidInput`.
+    """
+    found = await gallery.named_pictures(session, product_id, _pictures(wished), addresses=addresses)
+    return [
+        each
+        if isinstance(each.picture, Unset)
+        else replace(each, columns={**each.columns, "image_id": found.get(index)})
+        for index, each in enumerate(wished)
+    ]
+
+
+async def show_first_pictures(
+    session: Session,
+    product_id: UUID,
+    variant_ids: Sequence[UUID],
+    wished: Sequence[WishedVariant],
+    *,
+    addresses: Addresses,
+) -> None:
+    """Have the variants of a product that was just made show the pictures that they name; raises the same."""
+    found = await gallery.named_pictures(session, product_id, _pictures(wished), addresses=addresses)
+    await gallery.show_first(session, {variant_ids[index]: picture_id for index, picture_id in found.items()})
+
+
+def _pictures(wished: Sequence[WishedVariant]) -> dict[int, PictureName]:
+    return {index: each.picture for index, each in enumerate(wished) if isinstance(each.picture, PictureName)}
 
 
 def staying(now: Sequence[Option], options: Sequence[Option], known: Sequence[Record]) -> list[WishedVariant]:

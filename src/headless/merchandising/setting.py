@@ -11,12 +11,14 @@ from uuid import UUID
 from headless.catalog import gallery, rules
 from headless.catalog import queries as catalog_queries
 from headless.catalog import service as catalog
+from headless.catalog.categories import service as categories
+from headless.catalog.categories.service import CategoryName
 from headless.catalog.gallery import Addresses
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.merchandising import belongings, deleting, service, set_variants
 from headless.merchandising.belongings import Belongings
-from headless.merchandising.service import NewVariant, Unset
+from headless.merchandising.service import UNSET, NewVariant, Unset
 from headless.merchandising.set_variants import WishedVariant
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused
@@ -46,6 +48,7 @@ class ProductWish:
 
     identifier: Identifier
     columns: Mapping[str, Any]
+    category: CategoryName | Unset | None = UNSET
     variants: Sequence[WishedVariant] | None = None
     expected_version: int | None = None
     belongings: Belongings = belongings.NOTHING
@@ -100,7 +103,7 @@ async def _found(session: Session, wish: ProductWish) -> UUID | None:
 
 
 async def _create(session: Session, wish: ProductWish, hand: Hand) -> UUID:
-    columns = dict(wish.columns)
+    columns = await _columns(session, wish)
     if not columns.get("title"):
         message = "A new product needs a title."
         raise InvalidInput(message, field=("title",))
@@ -109,9 +112,21 @@ async def _create(session: Session, wish: ProductWish, hand: Hand) -> UUID:
             columns.setdefault(name, value)
     draft = ProductDraft(**columns)
     new_variants = [_new_variant(each, nth) for nth, each in enumerate(wish.variants or ())]
-    product_id = await service.create_product(session, draft, new_variants, channel=hand.channel, actor=hand.actor)
+    product_id, variant_ids = await service.create_product_and_variants(
+        session, draft, new_variants, channel=hand.channel, actor=hand.actor
+    )
     await belongings.give(session, product_id, wish.belongings, addresses=hand.addresses, actor=hand.actor)
+    await set_variants.show_first_pictures(
+        session, product_id, variant_ids, wish.variants or (), addresses=hand.addresses
+    )
     return product_id
+
+
+async def _columns(session: Session, wish: ProductWish) -> dict[str, Any]:
+    columns = dict(wish.columns)
+    if not isinstance(wish.category, Unset):
+        columns["category_id"] = None if wish.category is None else await categories.named(session, wish.category)
+    return columns
 
 
 def _new_variant(wish: WishedVariant, index: int) -> NewVariant:
@@ -136,7 +151,13 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, hand: H
         raise refusal.at("identifier") from None
     if wish.expected_version is not None and current.version != wish.expected_version:
         raise await revisions.stale(session, "product", current, wish.expected_version)
-    columns = _different(current, wish.columns)
+    columns = _different(current, await _columns(session, wish))
+    media = wish.belongings.media
+    shown = (
+        await gallery.replace(session, product_id, media, addresses=hand.addresses, actor=actor)
+        if media is not None
+        else None
+    )
     now = catalog.options_of(current)
     options = rules.checked_options(wish.columns["options"]) if "options" in wish.columns else now
     other = options if {option.name for option in options} != {option.name for option in now} else None
@@ -144,6 +165,7 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, hand: H
     if wish.variants is not None or other is not None:
         known = (await catalog_queries.variants_by_product(session, [product_id])).get(product_id, [])
         wished = set_variants.staying(now, options, known) if wish.variants is None else wish.variants
+        wished = await set_variants.with_pictures(session, product_id, wished, addresses=hand.addresses)
         pairs, new = set_variants.matched(now, options, known, wished)
         gone = [row.id for row in known if row.id not in pairs]
         if pairs:  # first, so that what comes can have their codes
@@ -161,12 +183,6 @@ async def _update(session: Session, product_id: UUID, wish: ProductWish, hand: H
         has_changed = bool(changes or new or gone)
     if "options" in wish.columns:
         columns |= await _different_options(session, product_id, options)
-    media = wish.belongings.media
-    shown = (
-        await gallery.replace(session, product_id, media, addresses=hand.addresses, actor=actor)
-        if media is not None
-        else None
-    )
     if columns or shown:
         beside = [shown] if shown else []
         await service.update_product(

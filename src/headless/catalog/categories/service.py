@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,15 @@ class CategoryDraft:
     handle: str | None = None
     parent_id: UUID | None = None
     position: int | None = None
+    external_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryName:
+    """Which category is meant, by exactly one of these."""
+
+    id: UUID | None = None
+    handle: str | None = None
     external_reference: str | None = None
 
 
@@ -124,6 +133,26 @@ async def remove(session: Session, category_id: UUID) -> None:
     )
     await session.execute(delete(categories).where(c.id == category_id))
     outbox.record(session, CategoryDeleted(category_id))
+
+
+async def named(session: Session, name: CategoryName) -> UUID:
+    """Find a category, which nobody can delete until the end of the transaction; raises `NotFound`, `InvalidInput`."""
+    given = {key: value for key, value in asdict(name).items() if value is not None}
+    if len(given) != 1:
+        raise InvalidInput("Name the category by exactly one of id, handle and externalReference.", field=("category",))
+    ((column, value),) = given.items()
+    shown = "externalReference" if column == "external_reference" else column
+    if column != "id":
+        rules.checked_label(value, "category", shown)
+    wanted = select(categories.c.id).where(categories.c[column] == value)
+    found: UUID | None = await session.scalar(wanted.with_for_update(read=True, key_share=True))
+    if found is None:
+        shown = "externalReference" if column == "external_reference" else column
+        message = (
+            "There is no such category. Make it first, or leave the field out to keep the one that the product has."
+        )
+        raise NotFound(message, field=("category", shown))
+    return found
 
 
 async def check_exists(session: Session, category_id: UUID | None) -> None:

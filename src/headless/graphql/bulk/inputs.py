@@ -44,6 +44,23 @@ class ProductSetIdentifierInput:
 
 
 @input_type
+class ProductSetCategoryInput:
+    """Which category is meant, by exactly one of these."""
+
+    id: strawberry.ID | None = UNSET
+    handle: str | None = UNSET
+    external_reference: str | None = UNSET
+
+
+@input_type
+class ProductSetVariantMediaInput:
+    """Which of the product's pictures is meant, by its id or its url."""
+
+    id: strawberry.ID | None = UNSET
+    url: URL | None = UNSET
+
+
+@input_type
 class ProductSetVariantInput(VariantTermsInput):
     """A variant as it is to be: known by its id, else by its option values, else by its SKU; else it is new."""
 
@@ -57,6 +74,9 @@ class ProductSetVariantInput(VariantTermsInput):
     external_reference: str | None = UNSET
     tax_code: str | None = UNSET
     weight_grams: int | None = UNSET
+    media: ProductSetVariantMediaInput | None = strawberry.field(
+        default=UNSET, description="Its own picture, one of the product's; null: it shows the product's first."
+    )
 
 
 @input_type
@@ -90,6 +110,7 @@ class ProductSetInput:
     seo: SeoInput | None = UNSET
     options: list[ProductOptionInput] | None = UNSET
     external_reference: str | None = UNSET
+    category: ProductSetCategoryInput | None = UNSET
     variants: list[ProductSetVariantInput] | None = strawberry.field(
         default=UNSET, description="All of its variants, at most 250; omitted: they stay."
     )
