@@ -1,5 +1,7 @@
 """Are lists narrowed as asked, and do facets count what would be left?"""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -21,7 +23,8 @@ from headless.catalog.search.memory import Memory
 from headless.catalog.search.wishes import Wish
 from headless.catalog.variants import VariantDraft
 from headless.platform import clock, outbox
-from headless.platform.db import Database
+from headless.platform.db import Database, Session
+from headless.platform.errors import Unavailable
 from tests.builders import Shop
 from tests.catalog.shelves import Item, fill, found, page, wish
 
@@ -171,6 +174,94 @@ async def test_of_a_wide_list_shoppers_may_be_told_what_was_right_a_moment_ago_a
 
     assert [size for _, size in counted] == [4, 11, 3]
     assert [sum(found.available.values()) for found, _ in counted] == [4, 11, 3]
+
+
+@pytest.fixture
+async def memory(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Memory]:
+    """It thinks that four products are many, and counts anew in the background whenever it is asked."""
+    monkeypatch.setattr(memories, "WIDE", 3)
+    monkeypatch.setattr(memories, "PATIENCE", 0)
+    memory = Memory(database=database)
+    yield memory
+    await memory.close()
+
+
+async def settled(memory: Memory) -> None:
+    """Wait until nothing is being counted in the background."""
+    async with asyncio.timeout(20):
+        while memory._counting:
+            await asyncio.sleep(0)
+
+
+async def test_a_wide_list_that_changed_is_counted_once_behind_the_shoppers_backs(
+    database: Database, stocked: Shop, memory: Memory
+) -> None:
+    shopper = wish(stocked)
+    assert await _asked(database, shopper, memory) == (await counted(database, shopper), 4)
+    await fill(database, stocked, Item("New", "Acme"))
+
+    before = [await _asked(database, shopper, memory) for _ in range(3)]
+    tasks = len(memory._counting)
+    await settled(memory)
+    after, size = await _asked(database, shopper, memory)
+
+    assert [(size, sum(found.available.values())) for found, size in before] == [(4, 4)] * 3
+    assert tasks == 2, "one for the facets, one for the size"
+    assert (after, size) == (await counted(database, shopper), 5)
+
+
+async def test_a_wide_list_that_did_not_change_is_told_on_without_being_counted(
+    database: Database, stocked: Shop, memory: Memory
+) -> None:
+    shopper = wish(stocked)
+    first = await _asked(database, shopper, memory)
+    kept = memory.recall(shopper.key)
+    await _asked(database, shopper, memory)
+    await settled(memory)
+    renewed = memory.recall(shopper.key)
+
+    assert kept is not None
+    assert renewed is not None
+    assert (renewed.state, renewed.size) == (kept.state, kept.size)
+    assert renewed.at > kept.at
+    assert await _asked(database, shopper, memory) == first
+
+
+async def test_what_can_not_be_counted_in_the_background_is_told_for_a_minute_at_most(
+    database: Database, stocked: Shop, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper = wish(stocked)
+    await _asked(database, shopper, memory)
+    await fill(database, stocked, Item("New", "Acme"))
+
+    def refuse() -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as busy:
+        busy.setattr(database, "reading", refuse)
+        async with database.transaction() as session:
+            told_size = await lists.count(session, shopper, memory)
+            told_facets = await facets.of(session, shopper, memory)
+        await settled(memory)
+    monkeypatch.setattr(memories, "PATIENCE_SECONDS", 0.0)
+    found, size = await _asked(database, shopper, memory)
+
+    assert (told_size, sum(told_facets.available.values())) == (4, 4)
+    assert (size, sum(found.available.values())) == (5, 5)
+
+
+async def test_counting_in_the_background_ends_with_the_process(memory: Memory) -> None:
+    began = asyncio.Event()
+
+    async def go_on(_session: Session) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    assert not Memory().count_later("list", go_on)
+    assert memory.count_later("list", go_on)
+    await began.wait()
+    await memory.close()
+    assert not memory._counting
 
 
 def told(found: Facets) -> dict[str, dict[str, int]]:

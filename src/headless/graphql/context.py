@@ -63,9 +63,9 @@ class Server:
     desk: Desk
     storage: Storage
     studio: Studio
-    channels: KnownChannels = field(default_factory=KnownChannels)
-    counted: Memory = field(default_factory=lambda: Memory(besides=COUNTLESS))
+    counted: Memory
     """What was counted of lists of products."""
+    channels: KnownChannels = field(default_factory=KnownChannels)
     rounds: Rounds = field(default_factory=Rounds)
     """What many ask at one moment."""
 

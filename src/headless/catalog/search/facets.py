@@ -110,9 +110,9 @@ async def _counted_parts(
     session: Session, parts: Sequence[Part], memory: Memory, *, is_patient: bool
 ) -> list[Sequence[Any]]:
     """The counts of each part: those that are known, else counted if the statement finds that something changed."""
+    if is_patient and (told := _told_before(parts, memory)) is not None:
+        return told
     kept = [memory.recall(part.key) for part in parts]
-    if all(one is not None and is_patient and one.is_recent for one in kept):
-        return [one.rows for one in kept if one is not None]
     state = memory.state()
     counts = [
         count
@@ -126,6 +126,7 @@ async def _counted_parts(
     found: list[Sequence[Any]] = []
     for nth, (part, one) in enumerate(zip(parts, kept, strict=True)):
         if one is not None and one.state == now:
+            memory.renew(part.key, one)
             found.append(one.rows)
             continue
         mine = [row for row in rows if row.part == nth]
@@ -133,6 +134,18 @@ async def _counted_parts(
         memory.keep(part.key, now, size=size, seconds=seconds, rows=mine)
         found.append(mine)
     return found
+
+
+def _told_before(parts: Sequence[Part], memory: Memory) -> list[Sequence[Any]] | None:
+    """What shoppers may be told without counting, if that is of all parts; it is counted anew when it is time."""
+    kept = [one for part in parts if (one := memory.recall(part.key)) is not None and one.may_be_told]
+    if len(kept) < len(parts):
+        return None
+    if not all(one.is_recent for one in kept):
+        key = tuple(part.key for part in parts)
+        if not memory.count_later(key, lambda later: _counted_parts(later, parts, memory, is_patient=False)):
+            return None
+    return [one.rows for one in kept]
 
 
 def _state(state: CTE) -> Select[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import ProductSortKey, visible_products
@@ -73,25 +73,36 @@ async def page(
 
 async def count(session: Session, wish: Wish, memory: Memory | None = None) -> int:
     """How many visible products a list has in all."""
-    counted = (
-        select(func.count())
-        .select_from(products.join(listings, wish.eye.listed))
-        .where(wish.eye.sees(), wish.conditions(session))
-    )
     if memory is None:
-        return int(await session.scalar(counted) or 0)
+        return int(await session.scalar(_size(session, wish)) or 0)
     kept = memory.recall(wish.key)
-    if kept is not None and kept.is_recent and not wish.eye.sees_hidden:
+    if (
+        kept is not None
+        and kept.may_be_told
+        and not wish.eye.sees_hidden
+        and (kept.is_recent or memory.count_later(wish.key, lambda later: _counted(later, wish, memory)))
+    ):
         return kept.size
-    state = memory.state()
-    size = case((has_moved(kept, state), counted.scalar_subquery()))
+    return await _counted(session, wish, memory)
+
+
+async def _counted(session: Session, wish: Wish, memory: Memory) -> int:
+    """The size that is kept if it is still right, else counted anew."""
+    kept, state = memory.recall(wish.key), memory.state()
+    size = case((has_moved(kept, state), _size(session, wish).scalar_subquery()))
     began = monotonic()
     row = (await session.execute(select(state.c.head, state.c.now, size.label("size")))).one()
     now = memory.learn(row.head, row.now)
     if kept is not None and kept.state == now:
+        memory.renew(wish.key, kept)
         return kept.size
     memory.keep(wish.key, now, size=row.size, seconds=monotonic() - began)
     return int(row.size)
+
+
+def _size(session: Session, wish: Wish) -> Select[Any]:
+    visible = products.join(listings, wish.eye.listed)
+    return select(func.count()).select_from(visible).where(wish.eye.sees(), wish.conditions(session))
 
 
 async def _fetch(

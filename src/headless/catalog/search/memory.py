@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import CTE, BigInteger, ColumnElement, Text, and_, case, cast, func, literal, null, select
 
 from headless.catalog.metafields.models import definitions
 from headless.catalog.models import listings
 from headless.platform import clock
+from headless.platform.db import Database, Session
+from headless.platform.errors import Fault
 from headless.platform.outbox import facts, log_heads
+
+log = structlog.get_logger(__name__)
 
 WIDE: Final = 10_000
 """Products from which on shoppers may be told, for a moment, what was right before the last change."""
 PATIENCE_SECONDS: Final = 60.0
+"""How long this moment lasts at most."""
 PATIENCE: Final = 20
-"""How many times as long as it took to count a wide list this moment is: counting takes a twentieth of the time."""
+"""For how many times as long as counting took a wide list isn't counted again: that takes a twentieth of the time."""
 MOST_KEPT: Final = 2_048
 MOST_UNNUMBERED: Final = 1_000
 """Committed facts without a position, above which nothing is kept."""
@@ -38,10 +45,18 @@ class Kept:
     rows: Sequence[Any] = ()
 
     @property
+    def may_be_told(self) -> bool:
+        """Whether shoppers may be told it though something changed: of a wide list, for a while."""
+        return self.size > WIDE and self._age < PATIENCE_SECONDS
+
+    @property
     def is_recent(self) -> bool:
-        """Whether it may be told though something changed: to shoppers, of a wide list, for a moment."""
-        patience = min(PATIENCE_SECONDS, PATIENCE * self.seconds)
-        return self.size > WIDE and monotonic() - self.at < patience
+        """Whether it needn't be counted anew yet, if it may be told."""
+        return self._age < PATIENCE * self.seconds
+
+    @property
+    def _age(self) -> float:
+        return monotonic() - self.at
 
 
 class Memory:
@@ -49,11 +64,15 @@ class Memory:
 
     Whoever counts asks in the same statement for the state of the log, so both are of one moment. Facts of the topics
     `besides` change no count. Metafields' definitions belong to the state, too. While a publication begins or ends by
-    itself nothing is kept: nobody records a fact in the moment when it does.
+    itself nothing is kept: nobody records a fact in the moment when it does. With a database, what may still be told is
+    counted anew in the background.
     """
 
-    def __init__(self, besides: Collection[str] = ()) -> None:
+    def __init__(self, besides: Collection[str] = (), *, database: Database | None = None) -> None:
         self._besides = sorted(besides)
+        self._database = database
+        self._turn = asyncio.Lock()
+        self._counting: dict[Hashable, asyncio.Task[None]] = {}
         self._kept: dict[object, Kept] = {}
         self._upto = NOWHERE
         """The position up to which the log was looked through."""
@@ -63,6 +82,37 @@ class Memory:
     def recall(self, key: object) -> Kept | None:
         """What was last counted of a list."""
         return self._kept.get(key)
+
+    def renew(self, key: object, kept: Kept) -> None:
+        """Take note that what is kept of a list is still so."""
+        if self._kept.get(key) is kept:
+            self._kept[key] = replace(kept, at=monotonic())
+
+    def count_later(self, key: Hashable, count: Callable[[Session], Awaitable[object]]) -> bool:
+        """Have something counted behind the back of those who ask; False if it can't be. One thing at a time."""
+        if self._database is None:
+            return False
+        if key not in self._counting:
+            task = self._counting[key] = asyncio.create_task(self._count(self._database, count))
+            task.add_done_callback(lambda _task: self._counting.pop(key, None))
+        return True
+
+    async def close(self) -> None:
+        """Stop counting."""
+        counting = list(self._counting.values())
+        for task in counting:
+            task.cancel()
+        await asyncio.gather(*counting, return_exceptions=True)
+
+    async def _count(self, database: Database, count: Callable[[Session], Awaitable[object]]) -> None:
+        try:
+            async with self._turn, database.reading() as session:
+                await count(session)
+        except (Fault, OSError) as error:
+            log.warning("postponed", work="count_products", error=str(error))
+        except Exception:
+            # Nobody waits for it: who asks when a minute is over counts himself, and is told.
+            log.exception("failed", work="count_products")
 
     def state(self) -> CTE:
         """Read how far the log is (`head`) and the state of all that counts depend on (`now`); null: not to be kept."""
