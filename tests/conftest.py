@@ -4,8 +4,9 @@ A database is migrated, and the small shop opened in another, once per worker of
 its own while it runs.
 """
 
+import gc
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -14,13 +15,13 @@ from uuid import uuid4
 import pytest
 from alembic import command
 from alembic.config import Config
+from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, make_url, pool
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headless.platform.db import Database
 from headless.settings import DRIVERS
-from tests import builders, emptying
+from tests import builders, compiling, emptying
 from tests.builders import Shop
 from tests.plugin_servers import needs_postgres
 
@@ -35,7 +36,7 @@ class Templates:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sqlite: Path | None = None
-        self._postgres: tuple[URL, str] | None = None
+        self._postgres: emptying.Server | None = None
         self._prefix = f"headless_test_{uuid4().hex[:12]}"
         self._numbers = count(1)
         self._new: emptying.Contents | None = None
@@ -61,35 +62,33 @@ class Templates:
         if self._postgres is None:
             given = make_url(server)
             admin = given.set(drivername=DRIVERS.get(given.drivername, given.drivername))
-            await _run(admin, f"CREATE DATABASE {self._prefix}")
+            self._postgres = emptying.Server(admin)
+            await self._postgres.execute(f"CREATE DATABASE {self._prefix}")
             await self.prepare(admin.set(database=self._prefix))
-            self._postgres = (admin, self._prefix)
-            self._new = await emptying.look(admin.set(database=self._prefix))
-        admin, template = self._postgres
-        copy = self._emptied.pop() if self._emptied else await self._another(admin, template)
-        url = admin.set(database=copy)
+            self._new = await self._postgres.look(self._prefix)
+        copy = self._emptied.pop() if self._emptied else await self._another(self._postgres)
         try:
-            yield url.render_as_string(hide_password=False)
+            yield self._postgres.url.set(database=copy).render_as_string(hide_password=False)
         finally:
-            await self._take_back(admin, copy)
+            await self._take_back(self._postgres, copy)
 
-    async def _another(self, admin: URL, template: str) -> str:
+    async def _another(self, server: emptying.Server) -> str:
         copy = f"{self._prefix}_{next(self._numbers)}"
-        await _run(admin, f"CREATE DATABASE {copy} TEMPLATE {template}")
+        await server.execute(f"CREATE DATABASE {copy} TEMPLATE {self._prefix}")
         self._copies.add(copy)
         return copy
 
-    async def _take_back(self, admin: URL, copy: str) -> None:
+    async def _take_back(self, server: emptying.Server, copy: str) -> None:
         """Empty a copy and give it another name, under which nothing that a test left behind finds it."""
         self._copies.remove(copy)
-        if self._new is not None and await emptying.empty(admin.set(database=copy), self._new):
+        if self._new is not None and await server.empty(copy, self._new):
             name = f"{self._prefix}_{next(self._numbers)}"
-            with suppress(DBAPIError):  # somebody came late, and has it open
-                await _run(admin, f"ALTER DATABASE {copy} RENAME TO {name}")
+            with suppress(PostgresError):  # somebody came late, and has it open
+                await server.execute(f"ALTER DATABASE {copy} RENAME TO {name}")
                 self._copies.add(name)
                 self._emptied.append(name)
                 return
-        await _run(admin, f"DROP DATABASE {copy} WITH (FORCE)")
+        await server.execute(f"DROP DATABASE {copy} WITH (FORCE)")
 
     async def prepare(self, url: URL) -> None:
         """Fill a template; what fills it with more than tables overrides this."""
@@ -97,9 +96,9 @@ class Templates:
 
     async def close(self) -> None:
         if self._postgres is not None:
-            admin, template = self._postgres
-            for name in (*self._copies, template):
-                await _run(admin, f"DROP DATABASE {name} WITH (FORCE)")
+            for name in (*self._copies, self._prefix):
+                await self._postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await self._postgres.close()
 
 
 class ShopTemplates(Templates):
@@ -136,18 +135,22 @@ async def migrate(url: URL) -> None:
         await engine.dispose()
 
 
-async def _run(url: URL, statement: str) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql(statement)
-    finally:
-        await engine.dispose()
-
-
 def _remove(file: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays for ever: the collector is told so, as in the server's own processes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with compiling.shared():
+        yield
 
 
 @pytest.fixture(scope="session")

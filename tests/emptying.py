@@ -1,33 +1,39 @@
 """How does a used database on PostgreSQL become as new? Copying one takes longer than most tests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import URL, pool, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+import asyncpg  # type: ignore[import-untyped]
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy import URL
 
 MOST_ROWS = 100
 """Of what a new database holds; one with more is copied anew for every test."""
 MOST_DELETED = 20_000
 """Rows whose room isn't worth being taken up in later tests."""
 SHAPE = """
-    WITH ours AS (SELECT oid, relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace)
     SELECT md5(string_agg(part, ',' ORDER BY part)) FROM (
-        SELECT concat_ws(' ', relname, relkind) AS part FROM ours
-        UNION ALL SELECT concat_ws(' ', attrelid::regclass, attname, atttypid, attnotnull)
-            FROM pg_attribute WHERE attrelid IN (SELECT oid FROM ours) AND attnum > 0 AND NOT attisdropped
-        UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid))
-            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-        UNION ALL SELECT concat_ws(' ', tgrelid::regclass, tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
-        UNION ALL SELECT concat_ws(' ', proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-        UNION ALL SELECT extname FROM pg_extension
-        UNION ALL SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg_%'
+        SELECT concat_ws(' ', 'pg_class', oid, xmin, relkind) AS part FROM pg_class WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'pg_attribute', attrelid, attnum, xmin)
+            FROM pg_attribute WHERE attrelid >= 16384 AND attnum > 0
+        UNION ALL SELECT concat_ws(' ', 'pg_attrdef', oid, xmin) FROM pg_attrdef WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'pg_constraint', oid, xmin) FROM pg_constraint WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'pg_trigger', oid, xmin) FROM pg_trigger
+        UNION ALL SELECT concat_ws(' ', 'pg_proc', oid, xmin) FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT concat_ws(' ', 'pg_extension', oid, xmin) FROM pg_extension
+        UNION ALL SELECT concat_ws(' ', 'pg_namespace', oid, xmin) FROM pg_namespace WHERE nspname NOT LIKE 'pg_t%'
         UNION ALL SELECT setconfig::text FROM pg_db_role_setting
     ) AS parts
 """
+"""Which rows of the catalog there are, and which transactions wrote them: whoever changes a table writes new ones."""
 TABLES = "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+WITH_PAGES = TABLES + " AND pg_relation_size(oid) > 0"
+INSIDE = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
+PATIENCE = 1_000
+"""Milliseconds until a closed connection must be gone."""
 SEND_AWAY = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -40,7 +46,7 @@ SEQUENCES = """
 """
 REWIND = """
     SELECT setval(CAST(name AS regclass), value, is_used)
-    FROM jsonb_to_recordset(CAST(:sequences AS jsonb)) AS new (name text, value bigint, is_used boolean)
+    FROM jsonb_to_recordset(CAST($1 AS jsonb)) AS new (name text, value bigint, is_used boolean)
 """
 
 
@@ -54,55 +60,85 @@ class Contents:
     sequences: str
 
 
-async def look(url: URL) -> Contents | None:
-    """Remember a new database; None for one that holds too much to be filled again."""
-    async with _connected(url) as connection:
-        shape = str(await connection.scalar(text(SHAPE)))
-        tables = tuple((await connection.scalars(text(TABLES))).all())
-        filled = await _filled(connection, tables)
-        rows = {}
-        for table in filled:
-            number = await connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608 - a name it told
-            if number > MOST_ROWS:
-                return None
-            rows[table] = str(await connection.scalar(text(f"SELECT CAST(jsonb_agg(r) AS text) FROM {table} AS r")))  # noqa: S608
-        return Contents(shape, tables, rows, str(await connection.scalar(text(SEQUENCES))))
+class Server:
+    """A PostgreSQL on which databases are made, emptied and removed, over one connection that stays open."""
 
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._connection: Any = None
 
-async def empty(url: URL, new: Contents) -> bool:
-    """Make a used database as new, without whoever is still connected; False when it is better thrown away."""
-    try:
-        async with _connected(url) as connection:
-            await connection.execute(text(SEND_AWAY))
-            if await connection.scalar(text(SHAPE)) != new.shape:
-                return False
-            await connection.execute(text(REWIND), {"sequences": new.sequences})
-            # Neither keys nor triggers, so in any order. TRUNCATE would make all files of all tables anew.
-            await connection.execute(text("SET LOCAL session_replication_role = replica"))
-            deleted = 0
-            for table in await _filled(connection, new.tables):
-                deleted += (await connection.execute(text(f"DELETE FROM {table}"))).rowcount  # noqa: S608 - a name it told
-            if deleted > MOST_DELETED:
-                return False
-            for table, rows in new.rows.items():
-                put = f"INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, CAST(:rows AS jsonb))"  # noqa: S608
-                await connection.execute(text(put), {"rows": rows})
-            await connection.commit()
-    except (SQLAlchemyError, OSError):
-        return False
-    return True
+    async def execute(self, statement: str) -> None:
+        """Carry out what concerns whole databases; raises `PostgresError`."""
+        if self._connection is None:
+            self._connection = await self._connect()
+        await self._connection.execute(statement)
 
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
 
-async def _filled(connection: AsyncConnection, tables: tuple[str, ...]) -> list[str]:
-    asked = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)  # noqa: S608
-    return list((await connection.scalars(text(asked))).all())
+    async def look(self, name: str) -> Contents | None:
+        """Remember a new database; None for one that holds too much to be filled again."""
+        async with self._inside(name) as connection:
+            shape = await connection.fetchval(SHAPE)
+            tables = tuple(row[0] for row in await connection.fetch(TABLES))
+            rows = {}
+            for table in await _filled(connection, tables):
+                if await connection.fetchval(f"SELECT count(*) FROM {table}") > MOST_ROWS:  # noqa: S608 - a name it told
+                    return None
+                rows[table] = await connection.fetchval(f"SELECT CAST(jsonb_agg(r) AS text) FROM {table} AS r")  # noqa: S608
+            return Contents(shape, tables, rows, await connection.fetchval(SEQUENCES))
 
+    async def empty(self, name: str, new: Contents) -> bool:
+        """Make a used database as new, without whoever is still connected; False when it is better thrown away."""
+        try:
+            async with self._inside(name) as connection, connection.transaction():
+                await connection.execute(SEND_AWAY)
+                if await connection.fetchval(SHAPE) != new.shape:
+                    return False
+                await connection.fetch(REWIND, new.sequences)
+                # Neither keys nor triggers, so in any order. TRUNCATE would make all files of all tables anew.
+                await connection.execute("SET LOCAL session_replication_role = replica")
+                filled = await _filled(connection, new.tables)
+                deleted = [await connection.execute(f"DELETE FROM {table}") for table in filled]  # noqa: S608 - a name it told
+                if sum(int(said.removeprefix("DELETE ")) for said in deleted) > MOST_DELETED:
+                    return False
+                for table, rows in new.rows.items():
+                    put = (
+                        f"INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, CAST($1 AS jsonb))"  # noqa: S608
+                    )
+                    await connection.execute(put, rows)
+            await self._until_nobody_is_inside(name)
+        except (PostgresError, InterfaceError, OSError):
+            return False
+        return True
 
-@asynccontextmanager
-async def _connected(url: URL) -> AsyncIterator[AsyncConnection]:
-    engine = create_async_engine(url, poolclass=pool.NullPool)
-    try:
-        async with engine.connect() as connection:
+    async def _until_nobody_is_inside(self, name: str) -> None:
+        """A connection that was closed is still there for a moment; renaming would wait for it a tenth of a second."""
+        for _ in range(PATIENCE):
+            if not await self._connection.fetchval(INSIDE, name):
+                return
+            await asyncio.sleep(0.001)
+
+    @asynccontextmanager
+    async def _inside(self, name: str) -> AsyncIterator[Any]:
+        connection = await self._connect(database=name)
+        try:
             yield connection
-    finally:
-        await engine.dispose()
+        finally:
+            await connection.close()
+
+    async def _connect(self, **other: Any) -> Any:
+        _, given = self.url.get_dialect()().create_connect_args(self.url)
+        return await asyncpg.connect(**{**given, **other})
+
+
+async def _filled(connection: Any, tables: tuple[str, ...]) -> list[str]:
+    """Which tables hold rows. A file without pages holds none, and is told quickly."""
+    with_pages = [row[0] for row in await connection.fetch(WITH_PAGES)]
+    asked = " UNION ALL ".join(
+        f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})"  # noqa: S608 - a name it told
+        for table in with_pages
+        if table in tables
+    )
+    return [row[0] for row in await connection.fetch(asked)] if asked else []
