@@ -1,10 +1,10 @@
 """How does a document become a result? Parsed and validated once per text, executed by graphql-core itself."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from graphql import (
@@ -124,7 +124,6 @@ class Engine:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._documents: OrderedDict[str, _Known] = OrderedDict()
         self._most = server.settings.max_concurrent_requests
         self._working = 0
         self._finishing: set[asyncio.Task[Answer]] = set()
@@ -138,7 +137,7 @@ class Engine:
             raise RequestError([GraphQLError(message)], "MAX_COST_EXCEEDED") from None
 
     def _prepared(self, request: Request) -> Prepared:
-        known = self._known(request.query)
+        known = _known(request.query, hides_suggestions=not self.server.settings.development)
         if isinstance(known.document, RequestError):
             raise known.document
         document = known.document
@@ -246,21 +245,15 @@ class Engine:
             raise BadUserInput(message)
         return caller.idempotency_key if keyed else None
 
-    def _known(self, text: str) -> _Known:
-        known = self._documents.get(text)
-        if known is None:
-            known = _Known(text, _parsed(text, hides_suggestions=not self.server.settings.development))
-            self._documents[text] = known
-            if len(self._documents) > CACHED_DOCUMENTS:
-                self._documents.popitem(last=False)
-        else:
-            self._documents.move_to_end(text)
-        return known
-
 
 def _is_never(_value: object) -> TypeGuard[AsyncIterable[Any]]:
     """No resolver of a query or an event returns a stream."""
     return False
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _known(text: str, *, hides_suggestions: bool) -> _Known:
+    return _Known(text, _parsed(text, hides_suggestions=hides_suggestions))
 
 
 def _parsed(text: str, *, hides_suggestions: bool) -> DocumentNode | RequestError:
