@@ -50,7 +50,7 @@ clients: $(STOREFRONT_MODULES) $(CLIENTS_MODULES) ## Install what the tests of r
 
 .PHONY: test
 test: $(DEV) playground-if-possible clients-if-possible postgres-if-possible ## Run the whole test suite (ARGS="tests/cart -k name")
-	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: check
 check: lint types imports dependencies schema-drift migration-drift ## Run every check that is not a test
