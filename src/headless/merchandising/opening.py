@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from headless.catalog import queries as catalog_queries
 from headless.fulfillment import service as fulfillment
@@ -26,6 +26,9 @@ DELIVERY = (
     ("Rest of the world", (), "International delivery", 2490),
 )
 """Zone, its countries, rate, its amount in cents."""
+
+PATIENCE = (text("SET LOCAL lock_timeout = '60s'"), text("SET LOCAL statement_timeout = '60s'"))
+"""Filling a shop takes longer than PostgreSQL lets a request wait."""
 
 
 async def open_default_shop(database: Database) -> bool:
@@ -50,6 +53,9 @@ async def open_shop(session: Session, *, name: str) -> UUID:
 
 async def wait_for_turn(session: Session) -> None:
     """Let one transaction at a time open or fill a shop, on PostgreSQL as well."""
+    if session.get_bind().dialect.name != "sqlite":
+        for patience in PATIENCE:
+            await session.execute(patience)
     await session.execute(select(outbox.log_heads).with_for_update())
 
 
