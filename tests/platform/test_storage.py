@@ -1,5 +1,6 @@
 """Does a folder keep files as an object store does: whole, by key, and nothing outside of it?"""
 
+import asyncio
 import os
 from io import BytesIO
 from pathlib import Path
@@ -162,7 +163,6 @@ def test_other_places_are_no_storage(location: str) -> None:
 async def test_bucket_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "AWS_ENDPOINT": "http://127.0.0.1:9",
-        "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
     }.items():
@@ -173,3 +173,29 @@ async def test_bucket_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.
         await storage.put("a.png", BytesIO(b"x"))
     with pytest.raises(StorageUnavailable):
         await storage.open("a.png")
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT", "AWS_ENDPOINT_URL"])
+async def test_bucket_of_a_store_of_ones_own_is_spoken_to_over_plain_http(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head.splitlines()[0])
+        writer.write(b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        for variable, value in {
+            name: f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }.items():
+            monkeypatch.setenv(variable, value)
+        await storage_at("s3://bucket/shop").put("a.png", BytesIO(b"x"))
+
+    assert asked == ["PUT /bucket/shop/a.png HTTP/1.1"]

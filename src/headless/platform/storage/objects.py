@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from headless.platform.storage.port import StorageUnavailable, Stored, is_key
 
 CHUNK = 256 * 1024
 PATIENCE = timedelta(seconds=20)
+ENDPOINTS = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,19 @@ class Objects:
 
 
 def s3(location: str) -> Objects:
-    """The bucket at `s3://bucket/prefix`; credentials, region and endpoint as the AWS_… variables say."""
+    """The bucket at `s3://bucket/prefix`; credentials, region and endpoint as the AWS_… variables say.
+
+    An endpoint that is named with http:// is meant so: a store of one's own, in one's own network.
+    """
+    is_plain = any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
     try:
-        return Objects(from_url(location, client_options={"timeout": PATIENCE}, retry_config={"max_retries": 3}))
+        return Objects(
+            from_url(
+                location,
+                client_options={"timeout": PATIENCE, "allow_http": is_plain},
+                retry_config={"max_retries": 3},
+            )
+        )
     except (BaseError, ValueError) as error:
         raise _unavailable(error) from error
 
