@@ -31,10 +31,12 @@ from sqlalchemy import (
     union_all,
 )
 
+from headless.catalog.categories.models import categories
+from headless.catalog.categories.queries import below
 from headless.catalog.metafields.models import definitions, items, metafields
 from headless.catalog.models import listings, products
 from headless.catalog.search import index, rules
-from headless.catalog.search.filters import Has, Metafield
+from headless.catalog.search.filters import Category, Has, Metafield
 from headless.catalog.search.memory import WIDE, Memory, has_moved
 from headless.catalog.search.models import facets, product_facets
 from headless.catalog.search.wishes import Wish
@@ -159,15 +161,19 @@ def _counts(session: Session, part: Part, nth: int, is_asked: ColumnElement[bool
     joined = products.join(listings, part.wish.eye.listed)
     hits = _only_if(
         is_asked,
-        select(products.c.id, listings.c.is_available, listings.c.min_amount).select_from(joined).where(*conditions),
+        select(products.c.id, products.c.category_id, listings.c.is_available, listings.c.min_amount)
+        .select_from(joined)
+        .where(*conditions),
     ).cte(f"hits_{nth}")
     is_wide = _is_wide(hits, nth)
     others = not_(func.coalesce(and_(*conditions), false()))
     rest = _only_if(is_wide, select(products.c.id).select_from(joined).where(others))
     counts = [_size(hits)]
-    if part.only not in {rules.AVAILABLE, rules.PRICE}:
+    if part.only not in {rules.AVAILABLE, rules.PRICE, rules.CATEGORY}:
         counts.append(_values(part, _Sets(hits, rest.cte(f"rest_{nth}"), is_wide, index.is_sqlite(session))))
         counts.append(_metafields(part, hits, is_asked))
+    if part.counts(rules.CATEGORY):
+        counts.append(_categories(part, hits, nth))
     if part.counts(rules.AVAILABLE):
         counts.append(_availability(hits))
     if part.counts(rules.PRICE):
@@ -272,6 +278,40 @@ def _counted_values(part: Part, source: FromClause, key: ColumnElement[Any], val
     return counted if part.wish.eye.sees_hidden else counted.where(d.is_public)
 
 
+def _categories(part: Part, hits: CTE, nth: int) -> Select[Any]:
+    """Count each category with all below it; of a list that is a category's, those below that one."""
+    c, h = categories.c, hits.c
+    own = (
+        select(h.category_id, func.count().label("n"))
+        .where(h.category_id.is_not(None))
+        .group_by(h.category_id)
+        .cte(f"own_{nth}")
+    )
+    climbed = (select(c.id, c.parent_id, own.c.n).join_from(own, categories, c.id == own.c.category_id)).cte(
+        f"climbed_{nth}", recursive=True
+    )
+    above = categories.alias("above").c
+    climbed = climbed.union_all(select(above.id, above.parent_id, climbed.c.n).where(above.id == climbed.c.parent_id))
+    total = select(climbed.c.id, func.sum(climbed.c.n).label("count")).group_by(climbed.c.id).subquery().c
+    is_shown = (
+        below(part.wish.category_path) & (c.path != part.wish.category_path) if part.wish.category_path else true()
+    )
+    # The last part of a path is the category's own id, written alike by both databases.
+    id_ = func.substr(c.path, func.length(c.path) - _ID_LENGTH, _ID_LENGTH)
+    columns = _row(
+        rules.CATEGORY, id_, cast(total.count, BigInteger), name=literal(rules.CATEGORY, Text), label=c.title
+    )
+    # One that has all its products from another below it stands before that one.
+    most_first = (total.count.desc(), c.path)
+    return (
+        select(*columns).where(c.id == total.id, is_shown).order_by(*most_first).limit(MOST_VALUES).subquery().select()
+    )
+
+
+_ID_LENGTH = 32
+"""Letters of an id in a category's path."""
+
+
 def _size(hits: CTE) -> Select[Any]:
     return select(*_row(SIZE, literal("", Text), func.count())).select_from(hits)
 
@@ -309,6 +349,8 @@ def _told(rows: Sequence[Any], wish: Wish) -> Facets:
     for one in wish.filters:
         if isinstance(one, Has):
             chosen.add((one.key, None, one.value))
+        if isinstance(one, Category):
+            chosen.add((one.key, None, one.id.hex))
         if isinstance(one, Metafield):
             chosen.update((one.key, kind, value) for kind, value in one.wished.items())
     available, price_range, priced = {}, None, 0
@@ -334,7 +376,7 @@ def _told(rows: Sequence[Any], wish: Wish) -> Facets:
     return Facets(available, price_range, priced, sorted(others, key=_place))
 
 
-_FIRST = (rules.TYPE, rules.VENDOR, rules.TAG)
+_FIRST = (rules.CATEGORY, rules.TYPE, rules.VENDOR, rules.TAG)
 
 
 def _place(facet: Facet) -> tuple[int, str]:

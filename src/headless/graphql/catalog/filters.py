@@ -207,6 +207,8 @@ def _prices(bounds: tuple[int, int], count: int, wish: Wish) -> Facet:
 def _view(facet: facets.Facet) -> Facet:
     if facet.key.startswith(rules.METAFIELD):
         return _metafield(facet)
+    if facet.key == rules.CATEGORY:
+        return _categories(facet)
     name = facet.name.removeprefix(rules.OPTION)
     return Facet(
         id=facet.name,
@@ -229,6 +231,25 @@ def _input(facet: facets.Facet, name: str, one: Count) -> dict[str, Any]:
     if facet.key.startswith(rules.OPTION):
         return {"variantOption": {"name": name, "value": one.label}}
     return {facet.key: one.label}
+
+
+def _categories(facet: facets.Facet) -> Facet:
+    named = [(ids.encode("category", UUID(one.value)), one) for one in facet.values]
+    return Facet(
+        id=facet.key,
+        label="Category",
+        type=FacetType.LIST,
+        values=[
+            FacetValue(
+                id=f"{facet.key}.{id_}",
+                label=one.label,
+                count=one.count,
+                selected=one.is_selected,
+                input=JSON({facet.key: id_}),
+            )
+            for id_, one in named
+        ],
+    )
 
 
 def _metafield(facet: facets.Facet) -> Facet:
