@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from headless.accounts.rules import Permission
 from headless.catalog import service as catalog
 from headless.catalog.models import ProductStatus, variants
-from headless.merchandising import channels, schedules, service
+from headless.merchandising import channels, repricing, schedules, service
 from headless.platform import clock
 from headless.platform.db import Session
 from headless.pricing.models import prices
@@ -145,7 +145,7 @@ async def test_price_that_is_missing_in_a_channel_is_told_with_counts(api: Api, 
         return [(reason["code"], reason["message"]) for reason in answer["reasons"]]
 
     async def price(variant: Any) -> None:
-        change = service.VariantChange(variant, 1, price=Decimal(5))
+        change = repricing.VariantChange(variant, 1, price=Decimal(5))
         async with database.transaction() as session:
             await service.update_variants(session, shop.shirt_product, [change], channel=channel, actor="tester")
 

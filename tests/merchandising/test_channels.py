@@ -15,7 +15,8 @@ from headless.catalog.service import ProductDraft
 from headless.fulfillment import rates
 from headless.merchandising import channels, service
 from headless.merchandising.channels import DeliveryRate
-from headless.merchandising.service import NewVariant, VariantChange
+from headless.merchandising.repricing import VariantChange
+from headless.merchandising.service import NewVariant
 from headless.platform.db import Database, Record, SerializationFailure
 from headless.platform.errors import InvalidInput, Taken
 from headless.shop import queries as shop_queries

@@ -1,21 +1,25 @@
 """Does it matter where a long file is cut, and what happens where it is broken off?"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from headless.catalog.models import products, variants
-from headless.merchandising import importing
+from headless.merchandising import importing, repricing
 from headless.merchandising.importing import ImportReport, chunks, import_products
+from headless.merchandising.repricing import VariantChange
 from headless.merchandising.shopify_csv import ImportedProduct, RowProblem
-from headless.platform.db import Database, Tally, tally
+from headless.platform import outbox
+from headless.platform.db import Database, Session, Tally, tally
 from headless.pricing import queries as pricing_queries
+from headless.pricing.events import PriceChanged
+from headless.teamwork import revisions
 from tests.builders import Shop, assert_books_balance
 from tests.merchandising.test_importing import available_at, product, product_of, variant, variants_of
 
@@ -188,6 +192,72 @@ async def test_changes_of_many_take_fewer_statements_than_one_by_one(
         counts.append(count.statements)
 
     assert counts[0] < counts[1] / 2
+
+
+async def test_prices_of_many_are_changed_in_statements_for_all_and_told_of_each(
+    database: Database, shop: Shop
+) -> None:
+    def priced(amount: int) -> list[ImportedProduct]:
+        return [
+            replace(one, variants=(replace(one.variants[0], price=Decimal(amount)),))
+            for one in items(10)
+            if isinstance(one, ImportedProduct)
+        ]
+
+    await import_products(database, priced(10))
+    async with database.transaction() as session:
+        await outbox.number(session)
+        last = await outbox.position(session)
+    statements = []
+    for few in (priced(20)[:5], priced(30)):
+        token = tally.set(Tally())
+        report = await import_products(database, few)
+        count = tally.get()
+        tally.reset(token)
+        assert (report.updated, report.refused) == (len(few), 0)
+        assert count is not None
+        statements.append(count.statements)
+
+    assert statements[0] == statements[1]
+    async with database.transaction() as session:
+        await outbox.number(session)
+        entries = await outbox.read_after(session, last)
+    for nth in range(10):
+        (variant,) = await variants_of(database, f"thing-{nth}")
+        async with database.reading() as session:
+            (price,) = (await pricing_queries.prices_by_variant(session, [variant.id], shop.channel_id)).values()
+            history = await revisions.since(session, "variant", variant.id, 1)
+        told = [entry.payload for entry in entries if entry.topic == PriceChanged.topic and entry.key == variant.id]
+        times = 2 if nth < 5 else 1
+        assert (price.amount, variant.version, len(told)) == (3000, 1 + times, times)
+        before = "20.00" if nth < 5 else "10.00"
+        assert [(change.before, change.after) for change in history[-1].changes] == [(before, "30.00")]
+
+
+async def test_variant_that_someone_changed_just_now_is_not_repriced_with_the_others(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await import_products(database, items(4))
+    dear = [
+        replace(one, variants=(replace(one.variants[0], price=Decimal(99)),))
+        for one in items(4)
+        if isinstance(one, ImportedProduct)
+    ]
+    (variant,) = await variants_of(database, "thing-2")
+    original, calls = repricing.change_prices, []
+
+    async def late(session: Session, of_products: Mapping[UUID, Sequence[VariantChange]], **others: Any) -> None:
+        calls.append(len(of_products))
+        if len(calls) == 1:
+            await session.execute(update(variants).where(variants.c.id == variant.id).values(version=7))
+        await original(session, of_products, **others)
+
+    monkeypatch.setattr(repricing, "change_prices", late)
+    report = await import_products(database, dear)
+
+    assert (report.updated, report.refused) == (4, 0)
+    assert calls == [4, 3]
+    assert [(await variants_of(database, f"thing-{nth}"))[0].version for nth in range(4)] == [2, 2, 2, 2]
 
 
 async def test_two_files_in_opposite_orders_both_come_to_their_end(database: Database, shop: Shop) -> None:

@@ -11,7 +11,8 @@ from headless.catalog.queries import Eye
 from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.merchandising import service
-from headless.merchandising.service import NewVariant, VariantChange
+from headless.merchandising.repricing import VariantChange
+from headless.merchandising.service import NewVariant
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput, Refused, StaleObject, Taken
 from headless.pricing import queries as pricing_queries

@@ -13,7 +13,7 @@ from headless.inventory.errors import BundleInvalid, MaxQuantityExceeded, OutOfS
 from headless.inventory.models import allocations, limited_purchases
 from headless.inventory.service import Change
 from headless.merchandising import service as merchandising
-from headless.merchandising.service import VariantChange
+from headless.merchandising.repricing import VariantChange
 from headless.orders import queries, service, shipping
 from headless.orders.rules import OrderCancelReason
 from headless.platform import ids

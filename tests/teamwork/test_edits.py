@@ -16,7 +16,7 @@ from headless.catalog.models import collections, products, variants
 from headless.inventory import bundles
 from headless.merchandising import reverting
 from headless.merchandising import service as merchandising
-from headless.merchandising.service import VariantChange
+from headless.merchandising.repricing import VariantChange
 from headless.platform import ids
 from headless.platform.db import Database, Record, Session
 from headless.platform.errors import InvalidInput, StaleObject

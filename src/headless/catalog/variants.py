@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from headless.catalog import history, queries, rules
@@ -231,6 +231,29 @@ async def update_variants(
         await _grow(session, current, rules.with_values(fitting, selections))
     search.touch(session, [product_id])
     outbox.record(session, ProductUpdated(product_id))
+
+
+async def touch(session: Session, of_products: Mapping[UUID, Mapping[UUID, int]], *, actor: str) -> None:
+    """Make the next versions of variants, known by what their versions were, of products that the caller holds.
+
+    Their own columns stay: it is for what changes beside them, such as prices. Raises `NotFound` or `StaleObject`.
+    """
+    c, at = variants.c, clock.now()
+    expected = {variant_id: version for versions in of_products.values() for variant_id, version in versions.items()}
+    changed = await session.execute(
+        update(variants)
+        .where(tuple_(c.id, c.version).in_(list(expected.items())))
+        .values(version=c.version + 1, updated_at=at, changed_by=actor)
+        .returning(c.id)
+    )
+    found = set(changed.scalars())
+    for variant_id, version in expected.items():
+        if variant_id not in found:
+            row = (await session.execute(select(variants).where(c.id == variant_id))).first()
+            raise NotFound if row is None else await revisions.stale(session, "variant", row, version)
+        revisions.record(session, "variant", variant_id, version=version + 1, actor=actor)
+    search.touch(session, list(of_products))
+    outbox.record(session, *(ProductUpdated(product_id) for product_id in of_products))
 
 
 async def _grow(session: Session, product: Record, options: Sequence[Option]) -> None:

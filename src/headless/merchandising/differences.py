@@ -10,7 +10,7 @@ from headless.catalog import rules
 from headless.catalog.models import ProductStatus
 from headless.catalog.rules import Option
 from headless.catalog.service import ImageDraft
-from headless.merchandising.service import UNSET, VariantChange
+from headless.merchandising.repricing import UNSET, VariantChange
 from headless.merchandising.shopify_csv import ImportedProduct, ImportedVariant
 from headless.platform import ids, money
 from headless.platform.db import Record

@@ -19,8 +19,9 @@ from headless.inventory import service as inventory
 from headless.inventory.ledger import Why
 from headless.inventory.rules import Stock
 from headless.inventory.service import Change
-from headless.merchandising import differences, service
-from headless.merchandising.service import MadeProduct, NewProduct, NewVariant, VariantChange
+from headless.merchandising import differences, repricing, service
+from headless.merchandising.repricing import VariantChange
+from headless.merchandising.service import MadeProduct, NewProduct, NewVariant
 from headless.merchandising.shopify_csv import ImportedProduct, ImportedVariant
 from headless.merchandising.shopify_rows import is_web_address
 from headless.platform import clock
@@ -78,7 +79,16 @@ class Differences:
     """Known variants whose stock differs."""
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.new or self.has_new_images or self.columns or self.is_turned or self.counted)
+        return bool(self.changes) or self._are_other
+
+    @property
+    def are_of_prices(self) -> bool:
+        """Whether only prices differ."""
+        return not self._are_other and not any(change.columns for change in self.changes)
+
+    @property
+    def _are_other(self) -> bool:
+        return bool(self.new or self.has_new_images or self.columns or self.is_turned or self.counted)
 
 
 async def create(
@@ -212,8 +222,18 @@ async def hold(session: Session, product_ids: Sequence[UUID], terms: Terms) -> M
     return await known_products(session, product_ids, terms)
 
 
-async def bring(session: Session, known: Known | None, item: ImportedProduct, terms: Terms) -> bool:
-    """Bring a product that was just read to what the file says; answer whether anything differed."""
+async def bring(
+    session: Session,
+    known: Known | None,
+    item: ImportedProduct,
+    terms: Terms,
+    *,
+    repriced: dict[UUID, Sequence[VariantChange]] | None = None,
+) -> bool:
+    """Bring a product that was just read to what the file says; answer whether anything differed.
+
+    If only prices do, their changes are put to the `repriced`, for the caller to write many at once.
+    """
     if known is not None:
         item = _with_own_pictures(item, known, terms)
     found = differing(known, item, terms)
@@ -222,6 +242,10 @@ async def bring(session: Session, known: Known | None, item: ImportedProduct, te
     product_id = known.product.id
     product = known.product
     with _ToVariants(item, found.changed):
+        if found.are_of_prices and repriced is not None:
+            repricing.wanted(found.changes, known.prices, terms.channel)
+            repriced[product_id] = found.changes
+            return True
         if found.changes:
             await service.update_variants(session, product_id, found.changes, channel=terms.channel, actor=ACTOR)
     with _ToVariants(item, found.new):

@@ -9,13 +9,15 @@ from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 from headless.catalog import queries as catalog_queries
 from headless.inventory import queries as inventory_queries
-from headless.merchandising import batches, imported
+from headless.merchandising import batches, imported, repricing
 from headless.merchandising.batches import Stopped
 from headless.merchandising.first_lines import FirstLines
 from headless.merchandising.imported import Terms
+from headless.merchandising.repricing import VariantChange
 from headless.merchandising.service import MadeProduct
 from headless.merchandising.shopify_csv import ImportedProduct, RowProblem
 from headless.platform import pages
@@ -210,6 +212,7 @@ async def import_chunk(
 async def _update_together(database: Database, terms: Terms, items: Sequence[ImportedProduct]) -> list[Result]:
     """Bring known products to what the file says, in one transaction; raises `Stopped` at the first that can't be."""
     results: list[Result] = []
+    repriced: dict[UUID, Sequence[VariantChange]] = {}
     async with database.transaction() as session:
         ids_by_handle = await catalog_queries.products_by_handle(session, [item.handle for item in items])
         known = await imported.hold(session, sorted(ids_by_handle.values()), terms)
@@ -218,10 +221,17 @@ async def _update_together(database: Database, terms: Terms, items: Sequence[Imp
             if found is None or found.product.handle != item.handle:
                 raise Stopped(index)
             try:
-                has_changed = await imported.bring(session, found, item, terms)
+                has_changed = await imported.bring(session, found, item, terms, repriced=repriced)
             except (Refusal, Refused):
                 raise Stopped(index) from None
             results.append(Outcome.UPDATED if has_changed else Outcome.UNCHANGED)
+        if repriced:
+            try:
+                await repricing.change_prices(session, repriced, channel=terms.channel, actor=imported.ACTOR)
+            except (Refusal, Refused):  # of someone who wrote meanwhile: whose variant it is comes out one by one
+                raise Stopped(
+                    next(nth for nth, item in enumerate(items) if ids_by_handle[item.handle] in repriced)
+                ) from None
     return results
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from headless.catalog import history, publication, publishing
@@ -23,27 +22,17 @@ from headless.inventory import ledger
 from headless.inventory import queries as inventory_queries
 from headless.inventory import service as inventory
 from headless.inventory.events import StockChanged
-from headless.merchandising import amounts, readiness
+from headless.merchandising import amounts, readiness, repricing
+from headless.merchandising.repricing import VariantChange
 from headless.platform import outbox
 from headless.platform.db import Record, Session, savepoint
 from headless.platform.errors import InvalidInput, Refusal, Refused
-from headless.pricing import queries as pricing_queries
 from headless.pricing import service as pricing
 from headless.pricing.events import PriceChanged
 from headless.pricing.service import NewPrice
 from headless.shop import queries as shop_queries
 from headless.teamwork import revisions
 from headless.teamwork.rules import Change
-
-
-class Unset(Enum):
-    """The type of `UNSET`."""
-
-    UNSET = "UNSET"
-
-
-UNSET: Final = Unset.UNSET
-"""Stands where a change leaves a value as it is; None would clear it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +59,6 @@ class MadeProduct:
 
     product_id: UUID
     variant_ids: list[UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class VariantChange:
-    """What becomes of a variant, if it is still the version that the caller saw."""
-
-    id: UUID
-    expected_version: int
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    price: Decimal | Unset = UNSET
-    compare_at_price: Decimal | Unset | None = UNSET
 
 
 class _Unready(Exception):
@@ -245,7 +223,7 @@ async def update_variants(
     before = await inventory_queries.sellable_by_variant(session, variant_ids)
     wished = [(change.id, change.expected_version, change.columns) for change in changes]
     await catalog_variants.update_variants(session, product_id, wished, actor=actor, options=options)
-    await _reprice(session, product_id, changes, channel)
+    await repricing.write(session, {product_id: changes}, channel)
     if any({"is_tracked", "backorder_limit"} & change.columns.keys() for change in changes):
         owing = [change.id for change in changes if change.columns.get("backorder_limit")]
         await inventory.ensure_levels(session, owing)
@@ -359,39 +337,3 @@ def _prices(new_variants: Sequence[NewVariant], channel: Record) -> list[NewPric
     if problems:
         raise Refused(problems)
     return prices
-
-
-async def _reprice(session: Session, product_id: UUID, changes: Sequence[VariantChange], channel: Record) -> None:
-    """Write the prices that changes bring, and have each variant's history tell of its own."""
-    priced = [
-        (index, change)
-        for index, change in enumerate(changes)
-        if change.price is not UNSET or change.compare_at_price is not UNSET
-    ]
-    currency: str = channel.currency_code
-    known = await pricing_queries.prices_by_variant(session, [change.id for _index, change in priced], channel.id)
-    problems: list[Refusal] = []
-    new: dict[UUID, NewPrice] = {}
-    for index, change in priced:
-        row = known.get(change.id)
-        amount: int | None = row.amount if row is not None else None
-        compare_at: int | None = row.compare_at_amount if row is not None else None
-        if not isinstance(change.price, Unset):
-            amount = amounts.parsed(change.price, currency, problems, ("variants", index, "price"))
-        elif amount is None:
-            message = "The variant has no price in this channel yet: give one."
-            problems.append(InvalidInput(message, field=("variants", index, "price")))
-        if not isinstance(change.compare_at_price, Unset):
-            compare_at = amounts.parsed(
-                change.compare_at_price, currency, problems, ("variants", index, "compareAtPrice")
-            )
-        amounts.check_order(amount, compare_at, currency, problems, index=index)
-        new[change.id] = NewPrice(amount or 0, compare_at)
-    if problems:
-        raise Refused(problems)
-    if new:
-        await shop_queries.confirm_currency(session, channel)
-    if await pricing.set_prices(session, channel.id, new):
-        await ledger.refresh_availability(session, [product_id])
-    for variant_id, price in new.items():
-        revisions.add(session, "variant", variant_id, *amounts.told_changes(known.get(variant_id), price, channel))

@@ -19,7 +19,7 @@ from headless.catalog.rules import Option
 from headless.catalog.translations.service import Wish as Translation
 from headless.catalog.variants import CODES, MEASURES
 from headless.merchandising.belongings import Belongings
-from headless.merchandising.service import UNSET
+from headless.merchandising.repricing import UNSET
 from headless.merchandising.set_variants import WishedVariant
 from headless.merchandising.setting import Identifier, ProductWish
 from headless.platform import ids

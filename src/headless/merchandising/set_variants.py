@@ -15,7 +15,7 @@ from headless.catalog.errors import OptionsTaken
 from headless.catalog.gallery import Addresses, PictureName
 from headless.catalog.rules import Option, Selected
 from headless.merchandising import amounts
-from headless.merchandising.service import UNSET, Unset, VariantChange
+from headless.merchandising.repricing import UNSET, Unset, VariantChange
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound
 from headless.pricing import queries as pricing_queries

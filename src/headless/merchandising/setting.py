@@ -18,7 +18,8 @@ from headless.catalog.rules import Option
 from headless.catalog.service import ProductDraft
 from headless.merchandising import belongings, deleting, service, set_variants
 from headless.merchandising.belongings import Belongings
-from headless.merchandising.service import UNSET, NewVariant, Unset
+from headless.merchandising.repricing import UNSET, Unset
+from headless.merchandising.service import NewVariant
 from headless.merchandising.set_variants import WishedVariant
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Refusal, Refused

@@ -39,8 +39,9 @@ from headless.graphql.products.inputs import (
     VariantTermsInput,
 )
 from headless.inventory import bundles
-from headless.merchandising import belongings, service, set_lines
-from headless.merchandising.service import NewVariant, VariantChange
+from headless.merchandising import belongings, repricing, service, set_lines
+from headless.merchandising.repricing import VariantChange
+from headless.merchandising.service import NewVariant
 from headless.platform.errors import InvalidInput, NotFound
 from headless.shop import queries as shop_queries
 
@@ -249,8 +250,8 @@ def _change(variant: ProductVariantUpdateInput, index: int) -> VariantChange:
         id=decoded("variant", variant.id, "variants", index, "id"),
         expected_version=variant.expected_version,
         columns=columns,
-        price=service.UNSET if variant.price is UNSET else variant.price,
-        compare_at_price=service.UNSET if variant.compare_at_price is UNSET else variant.compare_at_price,
+        price=repricing.UNSET if variant.price is UNSET else variant.price,
+        compare_at_price=repricing.UNSET if variant.compare_at_price is UNSET else variant.compare_at_price,
     )
 
 
