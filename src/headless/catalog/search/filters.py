@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
 
 from headless.catalog.categories.models import categories
 from headless.catalog.metafields.models import definitions, items, metafields
@@ -81,12 +81,16 @@ class Metafield:
         keys = {kind.value: wished_key(Shape(kind), self.text) for kind in Kind}
         return {kind: key for kind, key in keys.items() if key is not None}
 
+    def defined(self) -> list[ColumnElement[bool]]:
+        """What its definition is like, if it is one to find by."""
+        d = definitions.c
+        defined = [d.owner_type == "product", d.namespace == self.namespace, d.key == self.name, d.is_filterable]
+        return defined if self.sees_private else [*defined, d.is_public]
+
     def products(self) -> list[Select[tuple[UUID]]]:
         """Those with a single value, and those with an item of a list."""
         m, d, i = metafields.c, definitions.c, items.c
-        defined = [d.owner_type == "product", d.namespace == self.namespace, d.key == self.name, d.is_filterable]
-        if not self.sees_private:
-            defined.append(d.is_public)
+        defined = self.defined()
         same = and_(d.owner_type == m.owner_type, d.namespace == m.namespace, d.key == m.key)
         named = (m.owner_type == "product", m.namespace == self.namespace, m.key == self.name)
         single = select(m.owner_id).join_from(metafields, definitions, same).where(*named, *defined)
@@ -167,6 +171,17 @@ def sets(filters: Sequence[Filter]) -> list[list[Ids]]:
         if together := [*below, *_sets(alternatives)]:
             found.append(together)
     return found
+
+
+def misfit(filters: Sequence[Filter]) -> Select[tuple[int]] | None:
+    """Select the place of the first filter by a metafield whose text can't be a value of the type that it has.
+
+    None: nothing is asked of metafields. What isn't defined, or may not be seen, has no type.
+    """
+    type_ = definitions.c.type
+    asked = [(place, one) for place, one in enumerate(filters) if isinstance(one, Metafield)]
+    places = [(and_(*one.defined(), type_.not_in(sorted(one.wished))), place) for place, one in asked]
+    return select(func.min(case(*places))) if places else None
 
 
 def with_any(facet_ids: Sequence[int]) -> Ids:

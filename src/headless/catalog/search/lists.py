@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 
+from headless.catalog.metafields.models import definitions
 from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import ProductSortKey, visible_products
-from headless.catalog.search import ranking, sorting, spelling
+from headless.catalog.search import filters, ranking, sorting, spelling
+from headless.catalog.search.filters import Metafield
 from headless.catalog.search.memory import Memory, has_moved
 from headless.catalog.search.wishes import Wish
 from headless.platform import pages
@@ -30,6 +32,8 @@ SORTS: Mapping[ProductSortKey, tuple[ColumnElement[Any], ...]] = {
 }
 COLLECTION = "COLLECTION"
 CORRECTED = "~"
+LONGEST_SHOWN = 100
+"""Characters of a filter's text that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ async def page(
 
     Without a sort: the best hits first where words are asked for, else a collection's own order, else by id. Where
     words lead to nothing, those that were probably meant are looked for; the cursors remember them.
+
+    Raises `BadUserInput` for a filter that can't be what its metafield is.
     """
     corrections = _corrections(window)
     if corrections and wish.query is not None:
@@ -60,6 +66,7 @@ async def page(
     found = await _fetch(
         session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, memory=memory
     )
+    await _check_filters(session, wish, found.rows)
     is_first = window.after is None and window.before is None
     if not found.rows and window.limit and is_first and wish.query is not None and wish.query.has_words:
         corrections = await spelling.meant(session, wish.query)
@@ -118,7 +125,7 @@ async def _fetch(
     has_words = wish.query is not None and wish.query.has_words
     if sort is ProductSortKey.RELEVANCE or (sort is None and has_words):
         sort = ProductSortKey.RELEVANCE if has_words else None
-    selection = visible_products(wish.eye)
+    selection = _selection(wish)
     is_descending = is_reversed
     name = sort.value if sort is not None else COLLECTION if wish.collection_id is not None else ProductSortKey.ID.value
     name += f"{CORRECTED}{spelling.written(corrections)}" if corrections else ""
@@ -158,8 +165,32 @@ async def _by_relevance(
     ranked = ranking.best(session, wish, order, window)
     if ranked is None:
         return pages.Slice([], [], has_next=False, has_previous=window.after is not None, count=counted)
-    selection = visible_products(wish.eye).join(ranked, ranked.c.hit == products.c.id)
+    selection = _selection(wish).join(ranked, ranked.c.hit == products.c.id)
     return await pages.fetch(session, selection, order=order, window=window, count=counted)
+
+
+def _selection(wish: Wish) -> Select[Any]:
+    """Visible products, each with what is wrong with the filters: so no other statement has to ask."""
+    selection = visible_products(wish.eye)
+    misfit = filters.misfit(wish.filters)
+    return selection if misfit is None else selection.add_columns(misfit.scalar_subquery().label("misfit"))
+
+
+async def _check_filters(session: Session, wish: Wish, rows: Sequence[Any]) -> None:
+    misfit = filters.misfit(wish.filters)
+    if misfit is None:
+        return
+    place: int | None = rows[0].misfit if rows else await session.scalar(misfit)
+    if place is None:
+        return
+    wrong = wish.filters[place]
+    assert isinstance(wrong, Metafield)  # noqa: S101 - the place is one of these
+    type_ = await session.scalar(select(definitions.c.type).where(*wrong.defined()))
+    message = (
+        f"`filters[{place}].metafield.value`: {wrong.namespace}.{wrong.name} is of the type {type_}, "
+        f"and {wrong.text[:LONGEST_SHOWN]!r} is no value of it."
+    )
+    raise BadUserInput(message)
 
 
 def _corrections(window: pages.Window) -> spelling.Meant:
