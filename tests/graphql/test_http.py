@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from headless.accounts.rules import Permission
+from headless.graphql.server.execution import Engine, Request, RequestError
 from headless.settings import Settings
 from tests.builders import Shop
 from tests.graphql.client import Api, of, ready_cart, running
@@ -105,6 +106,21 @@ async def test_what_cannot_be_executed_is_told_by_status_or_by_body(api: Api, bo
     assert by_status.body == by_body.body
     assert set(by_status.codes) == {code}
     assert all(error["message"] for error in by_status.errors)
+
+
+@pytest.mark.parametrize("query", ["{", "{ nothing }", "{ shop }"])
+async def test_a_wrong_document_that_is_known_holds_on_to_no_request_that_sent_it(api: Api, query: str) -> None:
+    engine = Engine(api.server)
+    raised = []
+    for _nth in range(3):
+        with pytest.raises(RequestError) as refused:
+            engine.prepare(Request(query=query))
+        raised.append(refused)
+
+    first, *others = raised
+    assert [other.value.answer() for other in others] == [first.value.answer()] * 2
+    assert [len(other.traceback) for other in others] == [len(first.traceback)] * 2
+    assert len({id(refused.value) for refused in raised}) == 3
 
 
 async def test_operation_is_chosen_by_name(api: Api) -> None:

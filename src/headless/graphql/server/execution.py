@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -101,6 +101,10 @@ class RequestError(Exception):
         self.errors = errors
         self.code = code
 
+    def again(self) -> Self:
+        """The same for another request: what is raised holds on to all it was raised through."""
+        return type(self)(self.errors, self.code)
+
     def answer(self) -> Answer:
         shown = []
         for error in self.errors[:MOST_ERRORS]:
@@ -139,7 +143,7 @@ class Engine:
     def _prepared(self, request: Request) -> Prepared:
         known = _known(request.query, hides_suggestions=not self.server.settings.development)
         if isinstance(known.document, RequestError):
-            raise known.document
+            raise known.document.again()
         document = known.document
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
