@@ -134,6 +134,38 @@ async def test_lines_of_json_set_products(api: Api, shop: Shop, database: Databa
     assert not {"x", "y"} & await handles(database)
 
 
+async def test_no_line_of_json_holds_a_nul_and_none_stops_those_after_it(
+    api: Api, shop: Shop, database: Database
+) -> None:
+    tea, known = {"identifier": {"handle": "tea"}, "title": "Tea"}, await handles(database)
+    wrong: list[tuple[dict[str, Any], list[str]]] = [
+        ({"identifier": {"externalReference": "\0"}}, ["identifier", "externalReference"]),
+        ({"title": "T\0"}, ["title"]),
+        ({"descriptionHtml": "\0"}, ["descriptionHtml"]),
+        ({"tags": ["a", "b\0"]}, ["tags", "1"]),
+        ({"seo": {"title": "\0"}}, ["seo", "title"]),
+        ({"options": [{"name": "Size", "values": ["\0"]}]}, ["options", "0", "values", "0"]),
+        ({"category": {"handle": "\0"}}, ["category", "handle"]),
+        ({"media": [{"url": "https://x.example/a.png", "altText": "\0"}]}, ["media", "0", "altText"]),
+        ({"variants": [{"price": 1}, {"price": 1, "sku": "\0"}]}, ["variants", "1", "sku"]),
+        ({"metafields": [{"namespace": "a", "key": "b", "value": "\0"}]}, ["metafields", "0", "value"]),
+        ({"translations": [{"locale": "de", "key": "title", "value": "\0"}]}, ["translations", "0", "value"]),
+    ]
+    lines = [*({**tea, **values} for values, _field in wrong), {**tea, "variants": [{"price": 1}]}, {"identifier": []}]
+    job = await started(api, "".join(f"{orjson.dumps(line).decode()}\n" for line in lines), format="JSONL")
+    assert await work(api) == 1
+    done = await shown(api, job)
+    errors = [orjson.loads(error) for error in (await fetched(api, done["errorsUrl"])).splitlines()]
+
+    nul = {"code": "INVALID_INPUT", "message": "A text can't hold the character NUL."}
+    told = [{"line": line, "field": field, **nul} for line, (_values, field) in enumerate(wrong, 1)]
+    brace = {"code": "INVALID_INPUT", "message": "This is an object, in braces."}
+    assert errors == [*told, {"line": 13, "field": ["identifier"], **brace}]
+    assert done["status"] == "COMPLETED"
+    assert done["counts"] == {"created": 1, "updated": 0, "unchanged": 0, "refused": 12}
+    assert await handles(database) - known == {"tea"}
+
+
 @pytest.mark.parametrize("form", ["CSV", "JSONL"])
 async def test_dry_run_keeps_nothing(api: Api, shop: Shop, database: Database, form: str) -> None:
     line = orjson.dumps({"identifier": {"handle": "tea"}, "title": "Tea", "variants": [{"price": "5"}]}).decode()

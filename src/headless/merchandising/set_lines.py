@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -32,6 +32,15 @@ LEAST_NUMBER, MOST_NUMBER = -(2**31), 2**31 - 1
 LineT = TypeVar("LineT", bound=BaseModel)
 
 
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""A text as the API takes it: without the character NUL."""
+MESSAGES = {
+    "model_type": "This is an object, in braces",
+    "string_pattern_mismatch": "A text can't hold the character NUL",
+}
+"""What is said for people of some kinds of errors, by their types."""
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
@@ -42,30 +51,30 @@ class _Line(BaseModel):
 
 
 class IdentifierLine(_Line):
-    id: str | None = None
-    handle: str | None = None
-    external_reference: str | None = None
+    id: Text | None = None
+    handle: Text | None = None
+    external_reference: Text | None = None
 
 
 class SelectedOptionLine(_Line):
-    name: str
-    value: str
+    name: Text
+    value: Text
 
 
 class OptionLine(_Line):
-    name: str
-    values: list[str]
+    name: Text
+    values: list[Text]
 
 
 class SeoLine(_Line):
-    title: str | None = None
-    description: str | None = None
+    title: Text | None = None
+    description: Text | None = None
 
 
 class CategoryLine(_Line):
-    id: str | None = None
-    handle: str | None = None
-    external_reference: str | None = None
+    id: Text | None = None
+    handle: Text | None = None
+    external_reference: Text | None = None
 
     def name(self) -> CategoryName:
         return CategoryName(
@@ -76,8 +85,8 @@ class CategoryLine(_Line):
 
 
 class PictureLine(_Line):
-    id: str | None = None
-    url: str | None = None
+    id: Text | None = None
+    url: Text | None = None
 
     def name(self, index: int) -> PictureName:
         return PictureName(
@@ -86,15 +95,15 @@ class PictureLine(_Line):
 
 
 class VariantLine(_Line):
-    id: str | None = None
-    sku: str | None = None
-    barcode: str | None = None
+    id: Text | None = None
+    sku: Text | None = None
+    barcode: Text | None = None
     price: Decimal | None = None
     compare_at_price: Decimal | None = None
     selected_options: list[SelectedOptionLine] | None = None
     tracked: bool | None = None
-    external_reference: str | None = None
-    tax_code: str | None = None
+    external_reference: Text | None = None
+    tax_code: Text | None = None
     weight_grams: int | None = Field(default=None, ge=0, le=10**9)
     length_mm: int | None = Field(default=None, ge=0, le=MOST_NUMBER)
     width_mm: int | None = Field(default=None, ge=0, le=MOST_NUMBER)
@@ -137,10 +146,10 @@ class VariantLine(_Line):
 
 
 class MediaLine(_Line):
-    id: str | None = None
-    upload_id: str | None = None
-    url: str | None = None
-    alt_text: str | None = None
+    id: Text | None = None
+    upload_id: Text | None = None
+    url: Text | None = None
+    alt_text: Text | None = None
     kind: MediaKind | None = None
 
     def wish(self, index: int) -> MediaWish:
@@ -157,16 +166,16 @@ class MediaLine(_Line):
 
 
 class MetafieldLine(_Line):
-    namespace: str
-    key: str
-    value: str
-    type: str | None = None
+    namespace: Text
+    key: Text
+    value: Text
+    type: Text | None = None
 
 
 class TranslationLine(_Line):
-    locale: str
-    key: str
-    value: str
+    locale: Text
+    key: Text
+    value: Text
 
 
 class BelongingsLine(_Line):
@@ -195,16 +204,16 @@ class ProductLine(BelongingsLine):
 
     identifier: IdentifierLine
     expected_version: int | None = None
-    title: str | None = None
-    handle: str | None = None
-    description_html: str | None = None
-    vendor: str | None = None
-    product_type: str | None = None
-    tags: list[str] | None = None
+    title: Text | None = None
+    handle: Text | None = None
+    description_html: Text | None = None
+    vendor: Text | None = None
+    product_type: Text | None = None
+    tags: list[Text] | None = None
     status: ProductStatus | None = None
     seo: SeoLine | None = None
     options: list[OptionLine] | None = None
-    external_reference: str | None = None
+    external_reference: Text | None = None
     category: CategoryLine | None = None
     variants: list[VariantLine] | None = None
 
@@ -273,7 +282,8 @@ def _validated(kind: type[LineT], sent: object) -> LineT:
         return kind.model_validate(sent)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise InvalidInput(f"{first['msg']}.", field=[str(part) for part in first["loc"]]) from None
+        message = f"{MESSAGES.get(first['type'], first['msg'])}."
+        raise InvalidInput(message, field=[str(part) for part in first["loc"]]) from None
 
 
 def _decoded(prefix: str, value: str, *path: str | int) -> Any:
