@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case, false, func, or_, select, true
 
 from headless.catalog.categories.models import categories
 from headless.catalog.metafields.models import definitions, items, metafields
@@ -187,7 +187,9 @@ def misfit(filters: Sequence[Filter]) -> Select[tuple[int]] | None:
 def with_any(facet_ids: Sequence[int]) -> Ids:
     """Products with at least one of some values."""
     c = product_facets.c
-    wanted = c.facet_id == facet_ids[0] if len(facet_ids) == 1 else c.facet_id.in_(facet_ids)
+    # Written into the statement: PostgreSQL plans for a value that it knows, not for any that may come.
+    ids = [bindparam(None, one, type_=BigInteger, literal_execute=True) for one in facet_ids]
+    wanted = c.facet_id == ids[0] if len(ids) == 1 else c.facet_id.in_(ids)
     return select(c.product_id).where(wanted)
 
 
