@@ -166,6 +166,30 @@ async def test_no_line_of_json_holds_a_nul_and_none_stops_those_after_it(
     assert await handles(database) - known == {"tea"}
 
 
+async def test_a_time_beyond_the_calendar_stops_no_line_after_it(api: Api, shop: Shop, database: Database) -> None:
+    known = await handles(database)
+    times = [
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+        "2030-01-01T00:00:00",
+        "2030-01-01T00:00:00+14:00",
+    ]
+    lines = [
+        {"identifier": {"handle": f"tea-{nth}"}, "title": "Tea", "variants": [{"price": 1, "expectedAt": time}]}
+        for nth, time in enumerate(times, 1)
+    ]
+    job = await started(api, "".join(f"{orjson.dumps(line).decode()}\n" for line in lines), format="JSONL")
+    assert await work(api) == 1
+    done = await shown(api, job)
+    errors = [orjson.loads(error) for error in (await fetched(api, done["errorsUrl"])).splitlines()]
+
+    message = "A time needs its offset and a year from 1000 to 8999, such as 2030-01-31T12:00:00Z."
+    refused = {"field": ["variants", "0", "expectedAt"], "code": "INVALID_INPUT", "message": message}
+    assert errors == [{"line": line, **refused} for line in (1, 2, 3)]
+    assert done["counts"] == {"created": 1, "updated": 0, "unchanged": 0, "refused": 3}
+    assert await handles(database) - known == {"tea-4"}
+
+
 @pytest.mark.parametrize("form", ["CSV", "JSONL"])
 async def test_dry_run_keeps_nothing(api: Api, shop: Shop, database: Database, form: str) -> None:
     line = orjson.dumps({"identifier": {"handle": "tea"}, "title": "Tea", "variants": [{"price": "5"}]}).decode()

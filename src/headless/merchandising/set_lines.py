@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +27,7 @@ from headless.platform.errors import InvalidInput, NotFound
 
 LEAST_NUMBER, MOST_NUMBER = -(2**31), 2**31 - 1
 """Whole numbers as the API takes them."""
+YEARS = range(1000, 9000)
 
 
 LineT = TypeVar("LineT", bound=BaseModel)
@@ -123,8 +124,8 @@ class VariantLine(_Line):
             columns["is_preorder"] = bool(self.preorder)
         if self.tracked is not None:
             columns["is_tracked"] = self.tracked
-        if self.expected_at is not None and self.expected_at.tzinfo is None:
-            message = "A time needs its offset, such as 2030-01-31T12:00:00Z."
+        if self.expected_at is not None and not _is_instant(self.expected_at):
+            message = "A time needs its offset and a year from 1000 to 8999, such as 2030-01-31T12:00:00Z."
             raise InvalidInput(message, field=("variants", index, "expectedAt"))
         if "price" in self.model_fields_set and self.price is None:
             message = "A variant always has a price: leave the field out to keep it."
@@ -284,6 +285,11 @@ def _validated(kind: type[LineT], sent: object) -> LineT:
         first = error.errors(include_url=False, include_input=False)[0]
         message = f"{MESSAGES.get(first['type'], first['msg'])}."
         raise InvalidInput(message, field=[str(part) for part in first["loc"]]) from None
+
+
+def _is_instant(at: datetime) -> bool:
+    """Whether it is a time as the API takes it: at the ends of the calendar, offsets lead out of it."""
+    return at.tzinfo is not None and at.year in YEARS and at.astimezone(UTC).year in YEARS
 
 
 def _decoded(prefix: str, value: str, *path: str | int) -> Any:
