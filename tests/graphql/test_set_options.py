@@ -218,3 +218,16 @@ async def test_a_malformed_option_is_refused_at_its_place(api: Api, shop: Shop, 
     twice = [*SIZES, {"name": " Size ", "values": ["M"]}]
 
     await assert_refused(api, database, "mug", "INVALID_INPUT", ["options", "0"], options=twice, variants=[having("S")])
+
+
+@pytest.mark.parametrize("sizes", [("L", "S"), ("S", "S"), ("S", "L")])
+async def test_a_variant_that_is_known_by_its_id_has_one_value_of_an_option(
+    api: Api, shop: Shop, database: Database, sizes: tuple[str, str]
+) -> None:
+    chosen = [{"name": "Size", "value": size} for size in sizes]
+    small, large = {"id": of("variant", shop.shirt_small)}, {"id": of("variant", shop.shirt_large)}
+    variants = [large, {**small, "selectedOptions": chosen}]
+
+    await assert_refused(
+        api, database, "shirt", "INVALID_INPUT", ["variants", "1", "selectedOptions"], variants=variants
+    )

@@ -195,7 +195,8 @@ def _selected(row: Record, wish: WishedVariant, names: AbstractSet[str]) -> Sele
     chosen = {each["name"]: each["value"] for each in row.selected_options}
     given = {name.strip(): value.strip() for name, value in wish.selected_options or ()}
     if wish.selected_options is not None:
-        return wish.selected_options if given != chosen else None
+        is_same = given == chosen and len(given) == len(wish.selected_options)
+        return None if is_same else wish.selected_options
     if chosen.keys() == names:
         return None
     return tuple((name, value) for name, value in chosen.items() if name in names)
