@@ -10,11 +10,12 @@ from sqlalchemy import func, select, update
 
 from headless.accounts.rules import Permission
 from headless.catalog.models import products
-from headless.merchandising import importing
+from headless.merchandising import importing, set_batches, set_lines, setting
 from headless.merchandising.jobs import files, running, service
 from headless.merchandising.jobs.models import bulk_jobs, bulk_uploads
+from headless.merchandising.setting import Hand, ProductWish, SetProduct
 from headless.platform import clock, ids
-from headless.platform.db import Database
+from headless.platform.db import Database, Session
 from tests.builders import Shop, assert_books_balance
 from tests.graphql.client import Api, Reply
 
@@ -188,6 +189,43 @@ async def test_a_time_beyond_the_calendar_stops_no_line_after_it(api: Api, shop:
     assert errors == [{"line": line, **refused} for line in (1, 2, 3)]
     assert done["counts"] == {"created": 1, "updated": 0, "unchanged": 0, "refused": 3}
     assert await handles(database) - known == {"tea-4"}
+
+
+async def test_a_line_that_the_server_fails_at_is_told_and_stops_no_other(
+    api: Api, shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await handles(database)
+    put, parsed = setting.put, set_lines.parsed
+
+    async def fail_at_3(session: Session, wish: ProductWish, hand: Hand) -> SetProduct:
+        made = await put(session, wish, hand)
+        if wish.identifier.handle == "tea-3":
+            raise ZeroDivisionError
+        return made
+
+    def fail_at_5(line: bytes) -> ProductWish:
+        if b"tea-5" in line:
+            raise ZeroDivisionError
+        return parsed(line)
+
+    monkeypatch.setattr(set_batches, "put", fail_at_3)
+    monkeypatch.setattr(set_lines, "parsed", fail_at_5)
+    lines = [
+        {"identifier": {"handle": f"tea-{nth}"}, "title": "Tea", "variants": [{"price": 1}]} for nth in range(1, 7)
+    ]
+    job = await started(api, "".join(f"{orjson.dumps(line).decode()}\n" for line in lines), format="JSONL")
+    assert await work(api) == 1
+    done = await shown(api, job)
+    errors = [orjson.loads(error) for error in (await fetched(api, done["errorsUrl"])).splitlines()]
+
+    assert [(error["line"], error["field"], error["code"]) for error in errors] == [
+        (3, [], "INTERNAL_SERVER_ERROR"),
+        (5, [], "INTERNAL_SERVER_ERROR"),
+    ]
+    assert errors[0]["message"].startswith("The server fails at this line, which is a fault of ours")
+    assert done["status"] == "COMPLETED"
+    assert done["counts"] == {"created": 4, "updated": 0, "unchanged": 0, "refused": 2}
+    assert await handles(database) - known == {"tea-1", "tea-2", "tea-4", "tea-6"}
 
 
 @pytest.mark.parametrize("form", ["CSV", "JSONL"])

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from headless.platform.db import SerializationFailure
+from headless.platform.errors import Fault
+from headless.platform.storage import StorageUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,7 +32,7 @@ async def write(
     """Write things in their order, as many `together` as weigh no more than `most`; answer each one's result.
 
     What stops a batch is written `alone` when it is its turn, which says why it is refused. A batch that the database
-    gives up on is written one by one.
+    gives up on, or that a fault of ours ends, is written one by one.
     """
     results: list[Result] = []
     apart: set[int] = set()
@@ -48,5 +50,9 @@ async def write(
         except Stopped as stopped:
             apart.add(begin + stopped.index)
         except SerializationFailure:
+            apart.update(range(begin, end))
+        except (Fault, OSError, StorageUnavailable):
+            raise
+        except Exception:  # noqa: BLE001 - nobody foresaw it: it comes up again where what it is about is written alone
             apart.update(range(begin, end))
     return results

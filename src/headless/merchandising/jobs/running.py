@@ -46,6 +46,10 @@ _Refusal = Refusal | Refused | BadUserInput
 """Why a line of JSON isn't done."""
 
 
+class InternalServerError(Refusal):
+    """The server fails at this line, which is a fault of ours; its log says more. The other lines go on without it."""
+
+
 @dataclass(slots=True)
 class Step:
     """What a step of an import found."""
@@ -229,6 +233,9 @@ async def _set(database: Database, lines: Mapping[int, bytes], step: Step, job: 
             wishes[number] = _wish(line)
         except (Refusal, BadUserInput) as refusal:
             results[number] = refusal
+        except Exception:
+            log.exception("bulk_line_failed", job=str(job.id), line=number)
+            results[number] = InternalServerError()
     hand = Hand(job.created_by, terms.channel, Addresses(terms.media_url, links=True))
     made = await batches.write(
         list(wishes.values()),
@@ -270,6 +277,11 @@ async def _put(database: Database, hand: Hand, wish: ProductWish, *, is_dry_run:
         except SerializationFailure:
             if attempt == importing.ATTEMPTS:
                 raise
+        except (Fault, OSError, StorageUnavailable):
+            raise
+        except Exception:
+            log.exception("bulk_line_failed", product=wish.identifier)
+            return InternalServerError()
     raise AssertionError(attempt)
 
 
