@@ -222,7 +222,7 @@ async def test_a_line_that_the_server_fails_at_is_told_and_stops_no_other(
         (3, [], "INTERNAL_SERVER_ERROR"),
         (5, [], "INTERNAL_SERVER_ERROR"),
     ]
-    assert errors[0]["message"].startswith("The server fails at this line, which is a fault of ours")
+    assert errors[0]["message"].startswith("The server fails at this, which is a fault of ours")
     assert done["status"] == "COMPLETED"
     assert done["counts"] == {"created": 4, "updated": 0, "unchanged": 0, "refused": 2}
     assert await handles(database) - known == {"tea-1", "tea-2", "tea-4", "tea-6"}

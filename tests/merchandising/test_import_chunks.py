@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from headless.catalog.models import products, variants
-from headless.merchandising import importing, repricing
+from headless.merchandising import imported, importing, repricing
+from headless.merchandising.imported import Terms
 from headless.merchandising.importing import ImportReport, chunks, import_products
 from headless.merchandising.repricing import VariantChange
 from headless.merchandising.shopify_csv import ImportedProduct, RowProblem
@@ -258,6 +259,40 @@ async def test_variant_that_someone_changed_just_now_is_not_repriced_with_the_ot
     assert (report.updated, report.refused) == (4, 0)
     assert calls == [4, 3]
     assert [(await variants_of(database, f"thing-{nth}"))[0].version for nth in range(4)] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("are_there", [False, True])
+async def test_a_product_that_the_server_fails_at_is_named_and_stops_no_other(
+    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch, are_there: bool
+) -> None:
+    wanted = [one for one in items(5) if isinstance(one, ImportedProduct)]
+    if are_there:
+        await import_products(database, wanted)
+        wanted = [replace(one, title="New") for one in wanted]
+    create, bring = imported.create, imported.bring
+
+    async def fail_to_create(session: Session, some: Sequence[ImportedProduct], terms: Terms) -> Any:
+        made = await create(session, some, terms)
+        if any(one.handle == "thing-2" for one in some):
+            raise ZeroDivisionError
+        return made
+
+    async def fail_to_bring(session: Session, known: Any, item: ImportedProduct, terms: Terms, **others: Any) -> bool:
+        has_changed = await bring(session, known, item, terms, **others)
+        if item.handle == "thing-2":
+            raise ZeroDivisionError
+        return has_changed
+
+    monkeypatch.setattr(imported, "create", fail_to_create)
+    monkeypatch.setattr(imported, "bring", fail_to_bring)
+    report = await import_products(database, wanted)
+
+    assert (report.created, report.updated, report.refused) == ((0, 4, 1) if are_there else (4, 0, 1))
+    assert [(problem.line, problem.code) for problem in report.problems] == [(4, "INTERNAL_SERVER_ERROR")]
+    assert (await counts(database))[0] == (5 if are_there else 4)
+    if are_there:
+        titles = [(await product_of(database, f"thing-{nth}")).title for nth in range(5)]
+        assert [title == "New" for title in titles] == [True, True, False, True, True]
 
 
 async def test_two_files_in_opposite_orders_both_come_to_their_end(database: Database, shop: Shop) -> None:

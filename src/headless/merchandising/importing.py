@@ -11,6 +11,8 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from headless.catalog import queries as catalog_queries
 from headless.inventory import queries as inventory_queries
 from headless.merchandising import batches, imported, repricing
@@ -24,6 +26,8 @@ from headless.platform import pages
 from headless.platform.db import Database, SerializationFailure, Session
 from headless.platform.errors import Refusal, Refused, StaleObject, Taken
 from headless.shop import queries as shop_queries
+
+log = structlog.get_logger(__name__)
 
 ATTEMPTS: Final = 3
 """How often something is tried when the database gives up on it in a race."""
@@ -203,6 +207,7 @@ async def import_chunk(
         rest,
         together=partial(_update_together, database, terms),
         alone=partial(_import_one, database, terms, is_dry_run=is_dry_run),
+        refused=lambda item, refusal: [_problem(item, refusal)],
         weight=lambda item: 1 + len(item.variants) if item.handle in ids_by_handle else UPDATES + 1,
         most=0 if is_dry_run else UPDATES,
     )
@@ -256,6 +261,11 @@ async def _create(
             if attempt == ATTEMPTS:
                 raise
             continue
+        except batches.OUTAGES:
+            raise
+        except Exception:
+            log.exception("batch_failed", things=len(items))  # likewise
+            return {}
         break
     return {
         item.handle: Outcome.CREATED if isinstance(outcome, MadeProduct) else _problems(item, outcome)

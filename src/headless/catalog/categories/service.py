@@ -147,7 +147,6 @@ async def named(session: Session, name: CategoryName) -> UUID:
     wanted = select(categories.c.id).where(categories.c[column] == value)
     found: UUID | None = await session.scalar(wanted.with_for_update(read=True, key_share=True))
     if found is None:
-        shown = "externalReference" if column == "external_reference" else column
         message = (
             "There is no such category. Make it first, or leave the field out to keep the one that the product has."
         )

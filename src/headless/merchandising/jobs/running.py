@@ -46,10 +46,6 @@ _Refusal = Refusal | Refused | BadUserInput
 """Why a line of JSON isn't done."""
 
 
-class InternalServerError(Refusal):
-    """The server fails at this line, which is a fault of ours; its log says more. The other lines go on without it."""
-
-
 @dataclass(slots=True)
 class Step:
     """What a step of an import found."""
@@ -235,12 +231,13 @@ async def _set(database: Database, lines: Mapping[int, bytes], step: Step, job: 
             results[number] = refusal
         except Exception:
             log.exception("bulk_line_failed", job=str(job.id), line=number)
-            results[number] = InternalServerError()
+            results[number] = batches.InternalServerError()
     hand = Hand(job.created_by, terms.channel, Addresses(terms.media_url, links=True))
     made = await batches.write(
         list(wishes.values()),
         together=partial(set_batches.put_together, database, hand),
         alone=partial(_put, database, hand, is_dry_run=job.is_dry_run),
+        refused=lambda _wish, refusal: refusal,
         weight=lambda wish: 1 + len(wish.variants or ()),
         most=0 if job.is_dry_run else importing.UPDATES,
     )
@@ -277,11 +274,6 @@ async def _put(database: Database, hand: Hand, wish: ProductWish, *, is_dry_run:
         except SerializationFailure:
             if attempt == importing.ATTEMPTS:
                 raise
-        except (Fault, OSError, StorageUnavailable):
-            raise
-        except Exception:
-            log.exception("bulk_line_failed", product=wish.identifier)
-            return InternalServerError()
     raise AssertionError(attempt)
 
 
