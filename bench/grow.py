@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.request import Request, urlopen
 
 from bench.client import Address, Connection, Conversation, Document, OperationFailed, Unreachable
 from bench.processes import SetupFailed, free_port, output_of
-from bench.servers import HEADLESS, environment_of, headless
+from bench.servers import HEADLESS, environment_of, headless, token_for
 from headless.merchandising import generated
 
 SIZES = (1_000, 100_000)
 ROUNDS = 15
 WAYS = 4
 """Words, vendors and tags that each read takes turns with."""
+MIRROR_SECONDS = 300
 DEEP = 250
 """Products that follow the deep page's cursor."""
 
@@ -99,7 +102,9 @@ async def measure(directory: Path, database: str, *, sizes: Sequence[int], say: 
         for command in (["migrate"], ["seed", "--products", str(size)]):
             await output_of([HEADLESS, *command], environment=environment, directory=shop)
         say(f"grow, reading {size:,}")
+        token = await token_for(environment, shop)
         async with headless(["serve"], environment, shop, port), Connection(Address("127.0.0.1", port)) as connection:
+            say(f"grow, all products in memory after {await _until_mirrored(port, token):.1f} s")
             try:
                 for read in await _reads(connection):
                     found.setdefault(read.name, []).append(await _time(connection, read))
@@ -107,6 +112,19 @@ async def measure(directory: Path, database: str, *, sizes: Sequence[int], say: 
                 raise SetupFailed(f"A list of {size:,} products can't be read: {error}") from error
     kind = "postgresql" if database else "sqlite"
     return [Growth(kind, name, list(sizes), taken) for name, taken in found.items()]
+
+
+async def _until_mirrored(port: int, token: str) -> float:
+    """Wait until the server has read what it counts lists by; answer how many seconds that took."""
+    began = time.monotonic()
+    asked = Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
+    while time.monotonic() - began < MIRROR_SECONDS:
+        with await asyncio.to_thread(urlopen, asked, timeout=10) as response:
+            lines = response.read().decode().splitlines()
+        if "headless_mirrored_products 0.0" not in lines:
+            return time.monotonic() - began
+        await asyncio.sleep(0.1)
+    raise SetupFailed(f"The server hasn't read the catalog within {MIRROR_SECONDS} seconds.")
 
 
 async def _reads(connection: Connection) -> list[Read]:

@@ -110,8 +110,9 @@ async def headless(
 
 
 async def token_for(environment: dict[str, str], directory: Path) -> str:
-    """Make a token that may do what preparing a shop needs, and nothing else."""
-    command = [HEADLESS, "token", "create", "--name", "bench", "-p", "READ_INVENTORY", "-p", "WRITE_INVENTORY"]
+    """Make a token that may do what preparing a shop and reading its metrics need, and nothing else."""
+    permissions = ("READ_INVENTORY", "WRITE_INVENTORY", "READ_SETTINGS")
+    command = [HEADLESS, "token", "create", "--name", "bench", *(part for one in permissions for part in ("-p", one))]
     return await output_of(command, environment=environment, directory=directory)
 
 

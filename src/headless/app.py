@@ -23,12 +23,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from headless import worker
-from headless.catalog.search.memory import Memory
+from headless.catalog.search.mirror import Mirror
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.graphql import playground
 from headless.graphql.bulk.endpoints import BulkFiles
-from headless.graphql.context import COUNTLESS, Server
+from headless.graphql.context import COUNTLESS, OF_VARIANTS, Server
 from headless.graphql.media.serving import MediaEndpoint
 from headless.graphql.media.thumbnails import Thumbnails
 from headless.graphql.media.uploading import UploadEndpoint
@@ -73,7 +73,7 @@ def server_of(settings: Settings, database: Database) -> Server:
         desk=Desk(database, terms),
         storage=storage_at(settings.media_location),
         studio=Studio(most_pixels=settings.picture_megapixels * 1_000_000),
-        counted=Memory(besides=COUNTLESS, database=database),
+        mirror=Mirror(besides=COUNTLESS, of_variants=OF_VARIANTS),
     )
 
 
@@ -108,6 +108,7 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
         server.hub.add(server.channels)
         loops = [
             server.hub.run(),
+            server.mirror.follow(database, lambda: server.hub.position),
             connections.watch(),
             *carriers.loops(database, settings.redis_url, heard=server.hub.heard),
         ]
@@ -124,7 +125,6 @@ def create_app(settings: Settings, *, with_worker: bool = False, server: Server 
             await connections.drain(0)
             server.hub.close()
             await engine.finish()
-            await server.counted.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

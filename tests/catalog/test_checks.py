@@ -1,34 +1,26 @@
 """Is what the catalog keeps beside its products equal to a recomputation, whatever was done; and can it be made so?"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 
-from headless.catalog import publishing, queries, service
-from headless.catalog import variants as variant_service
 from headless.catalog.collections import service as collections
 from headless.catalog.collections.rules import Rule, RuleColumn, RuleRelation, RuleSet
 from headless.catalog.collections.service import CollectionDraft
 from headless.catalog.models import collection_products, listings, products
 from headless.catalog.search import index
 from headless.catalog.search.models import documents, product_facets, terms
-from headless.catalog.variants import VariantDraft
-from headless.inventory import service as inventory
-from headless.inventory.service import Change
-from headless.merchandising import collecting, deleting, generated
+from headless.merchandising import collecting, generated
 from headless.operations.catalog import find_all, repair
 from headless.platform import outbox
 from headless.platform.db import Database, Session
 from headless.platform.errors import Refusal, Refused
-from headless.pricing import service as pricing
-from headless.pricing.service import NewPrice
-from tests.builders import WHY, Shop
-from tests.catalog.shelves import Item, fill, found, put
+from tests.builders import Shop
+from tests.catalog.deeds import KINDS, Deed, do
+from tests.catalog.shelves import Item, fill, found
 
 LAMP = Item("Lamp", "Acme", "Lamps", ("bright",), ("Red",))
 
@@ -143,9 +135,7 @@ async def test_harm_is_found_and_repaired(
 
 DEEDS = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["create", "rename", "label", "grow", "price", "stock", "publish", "unpublish", "delete", "shrink"]
-        ),
+        st.sampled_from(KINDS),
         st.integers(0, 3),
         st.sampled_from(["Blue Lamp", "öl", "T-Shirt", "lamp", "Straße 東京"]),
         st.integers(0, 5),
@@ -154,43 +144,10 @@ DEEDS = st.lists(
 )
 
 
-async def _do(session: Session, shop: Shop, deed: tuple[str, int, str, int]) -> None:
-    kind, which, word, number = deed
-    ids: list[UUID] = list(await session.scalars(select(products.c.id).order_by(products.c.id)))
-    product_id = ids[which % len(ids)] if ids else None
-    if kind == "create" or product_id is None:
-        await put(session, shop, Item(word, word, "Kind", (word, "x"), ("Red", word), 100 * number + 100))
-        return
-    version = await session.scalar(select(products.c.version).where(products.c.id == product_id)) or 0
-    variants = (await queries.variants_by_product(session, [product_id])).get(product_id, [])
-    changes: dict[str, Any] = {"title": word} if kind == "rename" else {"vendor": word, "tags": [word, "y"]}
-    match kind:
-        case "rename" | "label":
-            await service.update_product(session, product_id, expected_version=version, changes=changes, actor="anna")
-        case "grow":
-            names = {entry["name"] for row in variants for entry in row.selected_options}
-            draft = VariantDraft(selected_options=tuple((name, f"{word} {number}") for name in sorted(names)))
-            made = await variant_service.create_variants(session, product_id, [draft], actor="anna")
-            await pricing.set_prices(session, shop.channel_id, {made[0]: NewPrice(50 * number + 1)})
-        case "price":
-            await pricing.set_prices(session, shop.channel_id, {variants[0].id: NewPrice(77 * number, 1000)})
-        case "stock":
-            change = Change(variants[-1].id, shop.main_id, "available", quantity=number)
-            await inventory.change(session, [change], WHY)
-        case "publish":
-            await publishing.publish(session, product_id, channel_id=shop.channel_id)
-        case "unpublish":
-            await publishing.unpublish(session, product_id, channel_id=shop.channel_id)
-        case "shrink":
-            await deleting.delete_variants(session, product_id, [variants[number % len(variants)].id], actor="anna")
-        case _:
-            await deleting.delete_product(session, product_id, expected_version=version, actor="anna")
-
-
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deeds=DEEDS)
 async def test_whatever_is_done_all_is_equal_to_a_recomputation(
-    database: Database, shop: Shop, deeds: Sequence[tuple[str, int, str, int]]
+    database: Database, shop: Shop, deeds: Sequence[Deed]
 ) -> None:
     labelled = RuleSet(is_any=False, rules=(Rule(RuleColumn.TAG, RuleRelation.EQUALS, "y"),))
     async with database.transaction() as session:
@@ -198,7 +155,7 @@ async def test_whatever_is_done_all_is_equal_to_a_recomputation(
     for deed in deeds:
         try:
             async with database.transaction() as session:
-                await _do(session, shop, deed)
+                await do(session, shop, deed)
         except (Refusal, Refused):
             continue
 

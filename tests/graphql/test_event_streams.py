@@ -304,7 +304,7 @@ async def test_client_that_vanishes_leaves_nothing_behind(api: Api, shop: Shop, 
 
     assert logs == []
     assert api.subscriptions.running == api.subscriptions.audiences == 0
-    assert api.server.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    await until(lambda: api.server.database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
 
 
 async def test_order_of_another_is_no_more_to_be_had_than_elsewhere(api: Api, shop: Shop) -> None:

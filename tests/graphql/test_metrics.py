@@ -5,7 +5,7 @@ from datetime import timedelta
 from headless.accounts.rules import Permission
 from headless.operations import service as operations
 from tests.builders import Shop
-from tests.graphql.client import Api, of
+from tests.graphql.client import Api, of, until
 
 
 async def test_whoever_may_read_settings_sees_what_is_open_and_what_the_books_say(api: Api, shop: Shop) -> None:
@@ -17,6 +17,7 @@ async def test_whoever_may_read_settings_sees_what_is_open_and_what_the_books_sa
         await socket.subscribe("1", document, {"id": of("variant", shop.mug)})
         await socket.next("1")
 
+        await until(lambda: api.server.mirror.size > 0)
         reply = await api.request("GET", "/metrics", token=token)
 
     lines = reply.body.splitlines()
@@ -24,6 +25,7 @@ async def test_whoever_may_read_settings_sees_what_is_open_and_what_the_books_sa
     assert reply.headers["content-type"].startswith("text/plain; version=")
     assert "headless_connections 1.0" in lines
     assert "headless_subscriptions 1.0" in lines
+    assert f"headless_mirrored_products {api.server.mirror.size:.1f}" in lines
     assert "headless_events_delivered_total 1.0" in lines
     assert "headless_events_cut_total 0.0" in lines
     assert 'headless_book_violations{check="ledger"} 0.0' in lines

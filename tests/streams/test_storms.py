@@ -105,7 +105,7 @@ async def test_twenty_sockets_that_never_answer_are_gone(impatient: Api, shop: S
         await stock(session, shop.main_id, {shop.mug: 3})
     await impatient.settled()
     assert impatient.subscriptions.running == impatient.subscriptions.audiences == 0
-    assert impatient.server.database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    await until(lambda: impatient.server.database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
     assert logs == []
 
 

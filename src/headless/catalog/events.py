@@ -40,6 +40,13 @@ class ProductDeleted(_ProductFact):
 
 
 @dataclass(frozen=True, slots=True)
+class ProductReindexed(_ProductFact):
+    """What a product is searched by was written from scratch: it may have another number there."""
+
+    topic: ClassVar[str] = "product.reindexed"
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPublished(_ProductFact):
     """A product became visible in a channel."""
 
@@ -78,6 +85,19 @@ class CollectionDeleted(_CollectionFact):
     """A collection is no more."""
 
     topic: ClassVar[str] = "collection.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class MetafieldDefinitionChanged(Fact):
+    """What products are filtered by was defined, or is defined otherwise or no more."""
+
+    topic: ClassVar[str] = "metafield_definition.changed"
+
+    definition_id: UUID
+
+    @property
+    def key(self) -> UUID:
+        return self.definition_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from strawberry.types.base import has_object_definition
 from headless.accounts.rules import ANONYMOUS, Actor, Permission
 from headless.cart.events import CartChanged
 from headless.catalog.queries import Eye
-from headless.catalog.search.memory import Memory
+from headless.catalog.search.mirror import Mirror
 from headless.checkout.concluding import Rules
 from headless.checkout.desk import Desk
 from headless.checkout.service import Terms
 from headless.graphql.markets import KnownChannels
-from headless.inventory.events import InventoryChanged, StockRequestServed, TransferChanged
+from headless.inventory.events import InventoryChanged, StockChanged, StockRequestServed, TransferChanged
 from headless.orders.events import OrderPlaced, OrderStatusChanged, OrderUpdated
 from headless.payments.service import Providers
 from headless.platform import clock, idempotency
@@ -33,6 +33,7 @@ from headless.platform.images import Studio
 from headless.platform.loaders import Batch, Loaders, is_pending, then
 from headless.platform.rounds import Rounds
 from headless.platform.storage import Storage
+from headless.pricing.events import PriceChanged
 from headless.settings import Settings
 from headless.shop import queries as shop_queries
 from headless.shop.rules import fallbacks
@@ -49,6 +50,8 @@ COUNTLESS = frozenset(
     )
 )
 """What may happen as often as it likes: no list of products gets longer or shorter by it."""
+OF_VARIANTS = frozenset({PriceChanged.topic, StockChanged.topic})
+"""What happens to a variant, and changes what its product is listed by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ class Server:
     desk: Desk
     storage: Storage
     studio: Studio
-    counted: Memory
-    """What was counted of lists of products."""
+    mirror: Mirror
+    """What lists of products are counted by."""
     channels: KnownChannels = field(default_factory=KnownChannels)
     rounds: Rounds = field(default_factory=Rounds)
     """What many ask at one moment."""

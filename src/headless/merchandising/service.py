@@ -258,6 +258,7 @@ async def publish(
         current = await catalog.locked_product(session, product_id)
         if current.version == before.version:
             await history.change_product(session, current, {}, actor=actor, beside=[forced])
+            outbox.record(session, ProductUpdated(product_id))
         else:
             revisions.add(session, "product", product_id, forced)
 

@@ -12,11 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from headless.catalog.collections import membership
 from headless.catalog.errors import MetafieldTypeConflict
+from headless.catalog.events import MetafieldDefinitionChanged
 from headless.catalog.metafields import items, rules
 from headless.catalog.metafields.models import definitions, metafields
 from headless.catalog.metafields.rules import Kind, MetafieldOwner, Shape, Validations
 from headless.catalog.rules import checked_title
-from headless.platform import clock, ids
+from headless.platform import clock, ids, outbox
 from headless.platform.db import Record, Session
 from headless.platform.errors import InvalidInput, NotFound, Taken
 from headless.teamwork import revisions
@@ -76,6 +77,7 @@ async def create(session: Session, draft: DefinitionDraft, *, actor: str) -> UUI
         raise MetafieldTypeConflict(field=("type",))
     if row.is_filterable:
         await refresh_filter_keys(session, row)
+    _tell(session, row)
     return definition_id
 
 
@@ -108,6 +110,7 @@ async def change(
     revisions.record(session, RECORD_TYPE, row.id, version=row.version + 1, actor=actor, changes=changed)
     if values.get("is_filterable", row.is_filterable) != row.is_filterable:
         await refresh_filter_keys(session, await _locked(session, definition_id))
+    _tell(session, row, will_filter=values.get("is_filterable", False))
 
 
 async def remove(session: Session, definition_id: UUID, *, with_metafields: bool) -> None:
@@ -119,6 +122,12 @@ async def remove(session: Session, definition_id: UUID, *, with_metafields: bool
     else:
         await session.execute(update(metafields).where(_of(row)).values(filter_key=None))
     await membership.rebuild_by_metafield(session, row.namespace, row.key)
+    _tell(session, row)
+
+
+def _tell(session: Session, definition: Record, *, will_filter: bool = False) -> None:
+    if definition.owner_type == MetafieldOwner.PRODUCT.value and (definition.is_filterable or will_filter):
+        outbox.record(session, MetafieldDefinitionChanged(definition.id))
 
 
 async def refresh_filter_keys(session: Session, definition: Record) -> None:

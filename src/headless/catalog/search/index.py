@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, insert, select, text
 
 from headless.catalog import queries
+from headless.catalog.events import ProductReindexed
 from headless.catalog.models import products
 from headless.catalog.search import rules
 from headless.catalog.search.models import documents, facets, product_facets, terms
 from headless.catalog.search.rules import Document, Value
+from headless.platform import outbox
 from headless.platform.columns import any_of
 from headless.platform.db import Database, Record, Session, before_commit, insert_into
 
@@ -199,6 +201,7 @@ async def rewrite(session: Session, product_ids: Sequence[UUID]) -> None:
     words = set().union(*(rules.terms_of(entry.document) for entry in entries))
     await session.execute(delete(terms).where(any_of(terms.c.term, sorted(words))))
     await refresh(session, product_ids)
+    outbox.record(session, *(ProductReindexed(product_id) for product_id in product_ids))
 
 
 async def tidy(database: Database) -> None:

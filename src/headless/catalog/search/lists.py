@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from headless.catalog.metafields.models import definitions
 from headless.catalog.models import collection_products, listings, products
 from headless.catalog.queries import ProductSortKey, visible_products
-from headless.catalog.search import filters, ranking, sorting, spelling
+from headless.catalog.search import counting, filters, ranking, sorting, spelling
 from headless.catalog.search.filters import Metafield
-from headless.catalog.search.memory import Memory, has_moved
+from headless.catalog.search.mirror import Mirror
 from headless.catalog.search.wishes import Wish
 from headless.platform import pages
 from headless.platform.db import Session
@@ -51,9 +50,9 @@ async def page(
     *,
     sort: ProductSortKey | None = None,
     is_reversed: bool = False,
-    memory: Memory | None = None,
+    mirror: Mirror | None = None,
 ) -> Page:
-    """Read one page of visible products; in `memory` it is kept how many there are in all, once that was asked.
+    """Read one page of visible products; a mirror may tell how many there are in all.
 
     Without a sort: the best hits first where words are asked for, else a collection's own order, else by id. Where
     words lead to nothing, those that were probably meant are looked for; the cursors remember them.
@@ -64,7 +63,7 @@ async def page(
     if corrections and wish.query is not None:
         wish = replace(wish, query=wish.query.corrected(corrections))
     found = await _fetch(
-        session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, memory=memory
+        session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, mirror=mirror
     )
     await _check_filters(session, wish, found.rows)
     is_first = window.after is None and window.before is None
@@ -73,38 +72,15 @@ async def page(
         if corrections:
             wish = replace(wish, query=wish.query.corrected(corrections))
             found = await _fetch(
-                session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, memory=memory
+                session, wish, window, sort=sort, is_reversed=is_reversed, corrections=corrections, mirror=mirror
             )
     return Page(found, wish)
 
 
-async def count(session: Session, wish: Wish, memory: Memory | None = None) -> int:
-    """How many visible products a list has in all."""
-    if memory is None:
-        return int(await session.scalar(_size(session, wish)) or 0)
-    kept = memory.recall(wish.key)
-    if (
-        kept is not None
-        and kept.may_be_told
-        and not wish.eye.sees_hidden
-        and (kept.is_recent or memory.count_later(wish.key, lambda later: _counted(later, wish, memory)))
-    ):
-        return kept.size
-    return await _counted(session, wish, memory)
-
-
-async def _counted(session: Session, wish: Wish, memory: Memory) -> int:
-    """The size that is kept if it is still right, else counted anew."""
-    kept, state = memory.recall(wish.key), memory.state()
-    size = case((has_moved(kept, state), _size(session, wish).scalar_subquery()))
-    began = monotonic()
-    row = (await session.execute(select(state.c.head, state.c.now, size.label("size")))).one()
-    now = memory.learn(row.head, row.now)
-    if kept is not None and kept.state == now:
-        memory.renew(wish.key, kept)
-        return kept.size
-    memory.keep(wish.key, now, size=row.size, seconds=monotonic() - began)
-    return int(row.size)
+async def count(session: Session, wish: Wish, mirror: Mirror | None = None) -> int:
+    """How many visible products a list has in all; without a mirror that can tell, they are counted."""
+    size = await counting.size(session, mirror, wish) if mirror is not None else None
+    return int(await session.scalar(_size(session, wish)) or 0) if size is None else size
 
 
 def _size(session: Session, wish: Wish) -> Select[Any]:
@@ -120,7 +96,7 @@ async def _fetch(
     sort: ProductSortKey | None,
     is_reversed: bool,
     corrections: spelling.Meant,
-    memory: Memory | None,
+    mirror: Mirror | None,
 ) -> pages.Slice:
     has_words = wish.query is not None and wish.query.has_words
     if sort is ProductSortKey.RELEVANCE or (sort is None and has_words):
@@ -130,7 +106,7 @@ async def _fetch(
     name = sort.value if sort is not None else COLLECTION if wish.collection_id is not None else ProductSortKey.ID.value
     name += f"{CORRECTED}{spelling.written(corrections)}" if corrections else ""
     if sort is ProductSortKey.RELEVANCE and wish.query is not None:
-        return await _by_relevance(session, wish, window, name=name, is_reversed=is_reversed, memory=memory)
+        return await _by_relevance(session, wish, window, name=name, is_reversed=is_reversed, mirror=mirror)
     if sort is None and wish.collection_id is not None:
         member = collection_products.c
         selection = selection.join(collection_products, member.product_id == products.c.id)
@@ -150,17 +126,17 @@ async def _fetch(
         selection,
         order=order,
         window=window,
-        count=lambda session: count(session, wish, memory),
+        count=lambda session: count(session, wish, mirror),
     )
 
 
 async def _by_relevance(
-    session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool, memory: Memory | None
+    session: Session, wish: Wish, window: pages.Window, *, name: str, is_reversed: bool, mirror: Mirror | None
 ) -> pages.Slice:
     order = pages.Order(name, (ranking.TIER, ranking.PLACE), is_descending=is_reversed)
 
     async def counted(session: Session) -> int:
-        return await count(session, wish, memory)
+        return await count(session, wish, mirror)
 
     ranked = ranking.best(session, wish, order, window)
     if ranked is None:

@@ -27,6 +27,9 @@ OPTION: Final = "option."
 METAFIELD: Final = "metafield."
 CATEGORY: Final = "category"
 
+MOST_VALUES: Final = 100
+"""Values of one facet that are told, those of most products first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:

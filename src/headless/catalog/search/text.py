@@ -7,7 +7,7 @@ Each tier can be gathered from the index, or documents can be asked one by one w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -69,7 +69,7 @@ class Tier:
 
 def tiers(query: Query) -> list[Tier]:
     """The ranks that a query's hits can have, best first; each hit has exactly one."""
-    clauses = tuple(clause for clause in query.clauses if is_of_words(clause))
+    clauses = of_words(query)
     in_title = _Asked(clauses, is_of_title=True)
     found: list[Tier] = []
     phrase, is_better = _phrase(clauses), []
@@ -79,7 +79,8 @@ def tiers(query: Query) -> list[Tier]:
         is_whole, begins = title == whole, _begins(whole if phrase.is_prefix else f"{whole} ")
         found += [Tier(TITLE_IS, is_whole), Tier(TITLE_BEGINS, and_(begins, title != whole))]
         is_better = [is_whole, begins]
-    found.append(Tier(TITLE_HAS, and_(true(), *(not_(one) for one in is_better)), in_title))
+    # Not "or": PostgreSQL would read half of the titles' index for each side.
+    found.append(Tier(TITLE_HAS, and_(true(), *(one.is_not(true()) for one in is_better)), in_title))
     if not all(_is_of_title(clause) for clause in clauses):
         found.append(Tier(ANYWHERE, true(), _Asked(clauses), in_title))
     return found
@@ -162,7 +163,7 @@ _BREAK = f" {rules.GAP} "
 
 def found(query: Query, language: Language) -> list[Select[Any]]:
     """The ids of the products that have all words of a query, if it has any."""
-    clauses = tuple(clause for clause in query.clauses if is_of_words(clause))
+    clauses = of_words(query)
     return [_products(_Asked(clauses), language)] if clauses else []
 
 
@@ -170,14 +171,40 @@ def _products(asked: _Asked, language: Language) -> Select[Any]:
     return hits(Tier(ANYWHERE, true(), asked), language).with_only_columns(documents.c.product_id)
 
 
+def of_words(query: Query) -> tuple[Clause, ...]:
+    """The clauses of a query that the full-text index alone decides."""
+    return tuple(clause for clause in query.clauses if is_of_words(clause))
+
+
+def numbers(query: Query, language: Language) -> dict[Hashable, Select[tuple[int]]]:
+    """The documents of what is asked of words, together, and of each part that no set of `bitmaps` knows."""
+    found: dict[Hashable, Select[tuple[int]]] = {}
+    if together := of_words(query):
+        found[together] = _numbers(_Asked(together), language)
+    for part in (part for clause in query.clauses if not is_of_words(clause) for part in clause):
+        if isinstance(part.of, Words):
+            found[part.of] = _numbers(_Asked(((Part(part.of),),)), language)
+        elif part.of.name not in {*FACETS, "price", "available"}:
+            owned = select(documents.c.id).join(products, products.c.id == documents.c.product_id)
+            found[part.of] = owned.where(_field(part.of, language))
+    return found
+
+
+def _numbers(asked: _Asked, language: Language) -> Select[tuple[int]]:
+    if language.is_sqlite:
+        fts = _fts_of(asked)
+        number = literal_column(f"{fts.name}.rowid", documents.c.id.type).label("id")
+        return select(number).select_from(fts).where(_match(fts, _fts(asked)))
+    return select(documents.c.id).where(_vectors(asked))
+
+
 def matching(query: Query, language: Language) -> ColumnElement[bool]:
     """The condition on products, joined with their listing, that a query is."""
     if query.is_hopeless:
         return false()
-    of_words = tuple(clause for clause in query.clauses if is_of_words(clause))
     conditions = [_condition(clause, language) for clause in query.clauses if not is_of_words(clause)]
-    if of_words:
-        conditions.append(_has_words(_Asked(of_words), language))
+    if together := of_words(query):
+        conditions.append(_has_words(_Asked(together), language))
     return and_(*conditions)
 
 
@@ -253,7 +280,7 @@ def _field(field: Field, language: Language) -> ColumnElement[bool]:
     value, operator = field.value, field.operator
     match field.name:
         case "vendor" | "product_type" | "tag":
-            return _value(_FACETS[field.name], field, language)
+            return _value(FACETS[field.name], field, language)
         case "price":
             assert isinstance(value, Decimal)  # noqa: S101 - so it was parsed
             return _price(operator, value, language.currency)
@@ -270,7 +297,7 @@ def _field(field: Field, language: Language) -> ColumnElement[bool]:
             return products.c.status == value
 
 
-_FACETS = {"vendor": rules.VENDOR, "product_type": rules.TYPE, "tag": rules.TAG}
+FACETS = {"vendor": rules.VENDOR, "product_type": rules.TYPE, "tag": rules.TAG}
 
 
 def _value(key: str, field: Field, language: Language) -> ColumnElement[bool]:

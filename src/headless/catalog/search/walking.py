@@ -7,12 +7,13 @@ from functools import reduce
 from operator import add
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, func, select, true
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, and_, case, func, literal, select, true
 
 from headless.catalog.search.filters import Ids
 
 STEPS: Final = 1_000
 """Rows that are looked at one by one before a list is gathered: a page of what one in forty is lies within."""
+MOST_ROWS: Final = 2**62
 MANY: Final = 1_000
 """Products from which on a set isn't gathered at once."""
 
@@ -34,6 +35,11 @@ def size_of(name: str) -> str:
 def at_most(number: int, *conditions: str) -> str:
     """A limit by which a selection is carried out only if all conditions hold."""
     return f"CASE WHEN {' AND '.join(conditions)} THEN {number} ELSE 0 END" if conditions else str(number)
+
+
+def only_if(condition: ColumnElement[bool], selection: Select[Any]) -> Select[Any]:
+    """Have a selection carried out or not. By a limit: conditions of a scan are only looked at row by row on SQLite."""
+    return selection.limit(case((condition, literal(MOST_ROWS, BigInteger)), else_=literal(0, BigInteger)))
 
 
 def _size(alternatives: Sequence[Ids]) -> ColumnElement[int]:

@@ -80,3 +80,15 @@ class Wish:
     def found(self, session: Session) -> list[list[Ids]]:
         """The sets of products that have the words which are asked for."""
         return [] if self.query is None else [[ids] for ids in text.found(self.query, self.language(session))]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A list with one facet's filters left aside, whose values are counted; or with none left aside: all others'."""
+
+    wish: Wish
+    only: str | None
+    besides: tuple[str, ...] = ()
+
+    def counts(self, key: str) -> bool:
+        return key == self.only if self.only is not None else key not in self.besides

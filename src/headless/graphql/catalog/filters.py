@@ -103,7 +103,7 @@ class Facet:
 async def facets_of(info: Info, wish: Wish) -> list[Facet]:
     """Count what a list can be narrowed to."""
     async with info.context.reading() as session:
-        return _views(await facets.of(session, wish, info.context.server.counted), wish)
+        return _views(await facets.of(session, wish, info.context.server.mirror), wish)
 
 
 async def wish_of(

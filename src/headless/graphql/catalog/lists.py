@@ -53,7 +53,7 @@ async def product_page(
 ) -> ProductConnection:
     async with info.context.reading() as session:
         found = await lists.page(
-            session, wish, wanted, sort=sort, is_reversed=is_reversed, memory=info.context.server.counted
+            session, wish, wanted, sort=sort, is_reversed=is_reversed, mirror=info.context.server.mirror
         )
     await prefetch(info, found.slice.rows)
     return ProductConnection(slice=found.slice, wish=found.wish)

@@ -41,8 +41,18 @@ REQUIRED: Mapping[str, Permission] = {
 """What one must be allowed to read to hear of a topic."""
 PREFIXES: Mapping[str, str] = {"item_id": "checklist_item", "request_id": "stock_request"}
 """Id prefixes that differ from the name in the payload."""
-PRIVATE = frozenset({cart_events.CartChanged.topic, team_events.CommentAdded.topic, team_events.CommentChanged.topic})
-"""Topics for nobody here: a cart's id is a secret of its shopper; who may read a comment depends on its record."""
+PRIVATE = frozenset(
+    fact.topic
+    for fact in (
+        cart_events.CartChanged,
+        catalog_events.MetafieldDefinitionChanged,
+        catalog_events.ProductReindexed,
+        team_events.CommentAdded,
+        team_events.CommentChanged,
+    )
+)
+"""Topics for nobody here: a cart's id is a secret of its shopper; who may read a comment depends on its record; how
+products are searched and filtered inside is nobody's business outside."""
 
 
 def allowed(actor: Actor, wanted: Sequence[str] | None) -> frozenset[str]:

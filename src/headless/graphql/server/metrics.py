@@ -65,6 +65,8 @@ class _Live(Collector):
         hub, served = self._server.hub.counters, self._subscriptions.counters
         yield GaugeMetricFamily("headless_connections", "Open sockets and event streams.", len(self._connections))
         yield GaugeMetricFamily("headless_subscriptions", "Running subscriptions.", self._subscriptions.running)
+        mirrored = "Products that lists are counted by in memory, 0 while they are being read."
+        yield GaugeMetricFamily("headless_mirrored_products", mirrored, self._server.mirror.size)
         for name, count, text in (
             ("queued", hub.queued, "Events put into a follower's queue."),
             ("coalesced", hub.coalesced, "Events that a newer state replaced before they were taken."),
