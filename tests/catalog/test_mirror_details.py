@@ -23,7 +23,7 @@ from headless.catalog.models import products
 from headless.catalog.queries import Eye
 from headless.catalog.search import counting, facets, lists
 from headless.catalog.search import mirror as mirrors
-from headless.catalog.search.filters import Available, Has, Metafield
+from headless.catalog.search.filters import Available, Has, Metafield, Price
 from headless.catalog.search.mirror import Mirror
 from headless.catalog.search.news import News
 from headless.catalog.search.parsing import parse
@@ -250,6 +250,16 @@ async def test_what_is_not_looked_for_because_it_is_known_is_looked_for_when_tha
     async with database.reading() as session:
         assert await counting.size(session, mirror, asked) == 1
     assert [len(found.sets) for found in answers] == [0, 1]
+
+
+async def test_no_more_is_kept_than_has_room(database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirrors, "MOST_KEPT", 60)
+    mirror = await loaded(database)
+    wishes = [wish(shop, "", Price(least, None)) for least in range(30)]
+
+    await assert_is_right_now(database, mirror, *wishes, *wishes)
+
+    assert 0 < sum(len(told) if isinstance(told, list) else 1 for told in mirror._kept.values()) <= 60
 
 
 async def test_who_asked_earlier_and_comes_later_spoils_nothing(database: Database, shop: Shop) -> None:

@@ -45,8 +45,8 @@ T = TypeVar("T")
 POLL_SECONDS: Final = 1.0
 AT_ONCE: Final = 20_000
 """Numbers of products that one statement loads."""
-MOST_KEPT: Final = 512
-"""Answers; those of facets may have a thousand values each."""
+MOST_KEPT: Final = 50_000
+"""Numbers in answers: those of facets may have some thousand each."""
 ROWS: Final = 20
 """Sets that are put together without giving others a turn."""
 END: Final = 2**62
@@ -112,6 +112,7 @@ class Mirror:
         self._place = Place(0)
         self._kept: dict[Hashable, Any] = {}
         """What was told since the bitmaps last changed."""
+        self._size_of_kept = 0
         self._position: Callable[[], int] | None = None
         self._has_news = False
         self._seen: frozenset[str] = frozenset()
@@ -191,9 +192,15 @@ class Mirror:
         return self._position is None or self._has_news or self._position() > self._place.position
 
     def _keep(self, key: Hashable, told: object) -> None:
-        while len(self._kept) >= MOST_KEPT:
-            self._kept.pop(next(iter(self._kept)))
+        size = len(told) if isinstance(told, list) else 1
+        if self._size_of_kept + size > MOST_KEPT:
+            self._forget_kept()
+        self._size_of_kept += size
         self._kept[key] = told
+
+    def _forget_kept(self) -> None:
+        self._kept.clear()
+        self._size_of_kept = 0
 
     def _learn(self, found: News) -> None:
         """Remember the products of collections that were read at the place where the bitmaps are."""
@@ -277,13 +284,13 @@ class Mirror:
         if change.is_of_tree:
             bitmaps.tree.clear()
         sources.put(bitmaps, rows)
-        self._kept.clear()
+        self._forget_kept()
         return True
 
     def _forget(self) -> None:
         self._bitmaps = None
         self._seen = frozenset()
-        self._kept.clear()
+        self._forget_kept()
         self._wake.set()
 
     async def _load(self, database: Database) -> None:
