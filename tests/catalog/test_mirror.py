@@ -271,11 +271,16 @@ async def test_who_asks_in_an_older_state_is_told_a_newer_one_and_spoils_nothing
     await assert_is_right_now(database, mirror, everything, named)
 
 
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than two facts are too many to be taken in at once."""
+    for module in (mirrors, news):
+        monkeypatch.setattr(module, "MOST_NEWS", 2)
+
+
 async def test_more_news_than_can_be_waited_for_is_taken_in_later_and_in_parts(
-    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    database: Database, shop: Shop, two_at_once: None
 ) -> None:
-    monkeypatch.setattr(mirrors, "MOST_NEWS", 2)
-    monkeypatch.setattr(news, "MOST_NEWS", 2)
     mirror = await loaded(database)
     await fill(database, shop, *(Item(f"New {nth}", "Acme") for nth in range(5)))
     await number(database)
@@ -293,10 +298,8 @@ async def test_more_news_than_can_be_waited_for_is_taken_in_later_and_in_parts(
 
 
 async def test_more_news_than_is_read_at_once_is_read_though_some_of_it_had_no_position(
-    database: Database, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    database: Database, shop: Shop, two_at_once: None
 ) -> None:
-    monkeypatch.setattr(mirrors, "MOST_NEWS", 2)
-    monkeypatch.setattr(news, "MOST_NEWS", 2)
     mirror = await loaded(database)
     for nth in range(5):
         await fill(database, shop, Item(f"New {nth}", "Acme"))

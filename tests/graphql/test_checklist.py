@@ -9,7 +9,7 @@ from headless.accounts.rules import Permission
 from headless.catalog import service as catalog
 from headless.catalog.service import ImageDraft
 from headless.platform import clock, ids
-from tests.builders import Shop
+from tests.builders import Shop, recording
 from tests.graphql.client import Api, of
 
 CREATE = """mutation($i: ChecklistItemCreateInput!) { checklistItemCreate(input: $i) {
@@ -152,8 +152,10 @@ async def test_force_needs_its_permission_and_is_told(api: Api, shop: Shop) -> N
     assert refused.codes == ["FORBIDDEN"]
     assert not await is_published(api, shop)
     forced = await call(api, PUBLISH, id=secret, force=True)
-    again = await call(api, PUBLISH, id=secret, force=True)
+    async with recording(api.server.database) as facts:
+        again = await call(api, PUBLISH, id=secret, force=True)
 
+    assert facts.topics == ["product.updated"], "the product's version is another one"
     assert await is_published(api, shop)
     told = {"field": "checklist", "after": {"forcedIn": "default", "unmet": ["It has a picture"]}}
     assert forced["product"]["revisions"]["nodes"] == [

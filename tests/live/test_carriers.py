@@ -109,9 +109,8 @@ async def test_shops_on_one_redis_do_not_wake_each_other() -> None:
     assert others.heard == [None, 7]
 
 
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 async def test_nobody_on_postgres_is_told_of_a_numbering_that_was_rolled_back(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite tells of commits alone")
     carrier = PostgresChannel(database.url)
 
     async with listening(carrier) as ear:
@@ -123,9 +122,8 @@ async def test_nobody_on_postgres_is_told_of_a_numbering_that_was_rolled_back(da
     assert ear.heard == [None, 1]
 
 
+@pytest.mark.parametrize("database_kind", ["postgres"], indirect=True)
 async def test_postgres_is_heard_again_after_it_cut_the_connection(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("a file has no connection to cut")
     carrier = PostgresChannel(database.url)
     cut = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -201,10 +199,9 @@ async def test_redis_that_was_never_there_stops_nobody(database: Database) -> No
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_sqlite_file_is_left_alone_by_who_only_looks(database: Database) -> None:
     """Commits that number nothing tell the same position again: the hub isn't woken."""
-    if not database.is_sqlite:
-        pytest.skip("PostgreSQL tells of numberings alone")
     carrier = SqliteFile(database.url)
 
     async with listening(carrier) as ear:

@@ -1,6 +1,6 @@
 """How many products does a list have, and how many with each value of its facets, told from sets in memory?
 
-It tells what the statements of `facets` and `lists` would, which count where the sets can't be had.
+It tells what `statements` and `lists` would have the database count, which they do where the sets can't be had.
 """
 
 from __future__ import annotations
@@ -205,8 +205,8 @@ class _List:
             case Has():
                 return _products(bitmaps.facets.get(one.key, {}).get(one.id))
             case Category():
-                place = bitmaps.tree.get(one.id)
-                return BitMap64() if place is None else bitmaps.below(place.path)
+                node = bitmaps.tree.get(one.id)
+                return BitMap64() if node is None else bitmaps.below(node.path)
             case Metafield():
                 definition = bitmaps.metafields.get(one.key)
                 may_see = definition is not None and (definition.is_public or one.sees_private)

@@ -129,7 +129,6 @@ class Mirror:
         """Load everything, then go with the log, whose end `position` tells, until cancelled."""
         self._position = position
         database.facts_committed.append(self._committed)
-
         self._wake.set()
         keep_up = partial(self._keep_up, database)
         await jobs.whenever(self._wake, keep_up, poll_seconds=POLL_SECONDS, name="mirror_products")

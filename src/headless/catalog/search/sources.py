@@ -1,4 +1,4 @@
-"""What do the bitmaps say, as the database has it, and what has changed there since they were read?"""
+"""What should the bitmaps say? Selections that all tell it in rows of one shape, and what is made of their rows."""
 
 from __future__ import annotations
 
@@ -190,6 +190,7 @@ def _put(bitmaps: Bitmaps, row: Any, of: BitMap64) -> None:
 
 
 def row(kind: Kind, *told: ColumnElement[Any], docs: ColumnElement[Any] | None = None) -> list[ColumnElement[Any]]:
+    """The columns of a row: up to five texts, `a` to `e`, and the numbers of products."""
     columns = [literal(kind, Text).label("kind")]
     for nth, name in enumerate("abcde"):
         columns.append(cast(told[nth] if nth < len(told) else null(), Text).label(name))
